@@ -1,0 +1,80 @@
+"""Settings and fixtures that every test shares."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+from pathlib import Path
+
+import pytest
+
+_DATA_VARIABLE = "TFGENAI_TEST_DATA"
+_STRICT_VARIABLE = "TFGENAI_REQUIRE_TEST_DATA"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.collectonly:
+        return
+    import tensorflow as tf
+
+    # Two logical devices, so that strategies have two replicas on any machine; this
+    # must come before TensorFlow looks at its devices.
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu"):
+        import tensorflow as tf
+
+        if not tf.config.list_physical_devices("GPU"):
+            pytest.skip("needs a GPU")
+    if item.get_closest_marker("data") and _data_folder() is None:
+        message = f"needs real data: set {_DATA_VARIABLE} to their folder"
+        if os.environ.get(_STRICT_VARIABLE):
+            pytest.fail(message)
+        pytest.skip(message)
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    skipped = [
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if _DATA_VARIABLE in str(report.longrepr)
+    ]
+    if skipped:
+        terminalreporter.write_line(
+            f"{len(skipped)} tests of real data were skipped: set {_DATA_VARIABLE} to "
+            "the folder that holds mnist/ (see CONTRIBUTING.md).",
+            yellow=True,
+        )
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of the original files of the public data sets."""
+    folder = _data_folder()
+    if folder is None:
+        pytest.skip(f"needs real data: set {_DATA_VARIABLE} to their folder")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _restore_global_settings():
+    """Gives every test the dtype policy that it would have alone."""
+    yield
+    import sys
+
+    if "keras" in sys.modules:
+        keras = sys.modules["keras"]
+        if keras.config.dtype_policy().name != "float32":
+            keras.config.set_dtype_policy("float32")
+
+
+def _data_folder() -> Path | None:
+    value = os.environ.get(_DATA_VARIABLE)
+    return Path(value).resolve() if value and Path(value).is_dir() else None

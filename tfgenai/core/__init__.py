@@ -1,0 +1,1 @@
+"""What every family stands on; modules are imported by name, nothing is here."""

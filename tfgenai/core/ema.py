@@ -1,0 +1,82 @@
+"""The averaged weights: float32 shadows that are updated, swapped in and taken back."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import keras
+import tensorflow as tf
+
+
+class WeightAverage:
+    """Exponential moving average of a network's weights.
+
+    The decay warms up, min(decay, (1 + t) / (10 + t)), so that early samples are not
+    dominated by the initial weights. Non-trainable weights, such as the statistics of
+    BatchNormalization, are averages already and are copied.
+
+    Args:
+        model: the model that owns the shadows: they are its own non-trainable weights,
+            so files, backups and strategies need nothing special.
+        weights: the weights to average.
+        decay: in (0, 1), or None for no average.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        weights: Sequence[keras.Variable],
+        decay: float | None,
+    ) -> None:
+        self.decay = decay
+        # Integer state (counters) has no average; it is never swapped.
+        self._weights = (
+            [w for w in weights if "float" in w.dtype] if decay is not None else []
+        )
+        self._step = model.step
+        self._depth = 0
+        self._shadows = []
+        for i, weight in enumerate(self._weights):
+            shadow = model.add_weight(
+                name=f"average_{i}",
+                shape=weight.shape,
+                dtype="float32",
+                trainable=False,
+                initializer="zeros",
+                aggregation="only_first_replica",
+            )
+            shadow.assign(tf.cast(weight.value, tf.float32))
+            self._shadows.append(shadow)
+
+    @property
+    def pairs(self) -> list[tuple[keras.Variable, keras.Variable]]:
+        """The (weight, shadow) pairs; empty when there is no average."""
+        return list(zip(self._weights, self._shadows, strict=True))
+
+    def update(self) -> None:
+        """Moves the shadows towards the weights; called once per training step."""
+        if self.decay is None:
+            return
+        t = tf.cast(self._step.value, tf.float32)
+        decay = tf.minimum(self.decay, (1.0 + t) / (10.0 + t))
+        for weight, shadow in self.pairs:
+            value = tf.cast(weight.value, tf.float32)
+            if weight.trainable:
+                value = shadow.value + (1.0 - decay) * (value - shadow.value)
+            shadow.assign(value)
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """Puts the average in place of the weights, and always takes it back."""
+        if self._depth or self.decay is None:
+            yield
+            return
+        raw = [tf.identity(weight.value) for weight in self._weights]
+        self._depth += 1
+        try:
+            for weight, shadow in self.pairs:
+                weight.assign(tf.cast(shadow.value, weight.dtype))
+            yield
+        finally:
+            for weight, value in zip(self._weights, raw, strict=True):
+                weight.assign(value)
+            self._depth -= 1

@@ -1,0 +1,185 @@
+"""`tfgenai evaluate`: a model or a run against real images, and extractors for it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+_DEFAULT = "samples"
+# In a run folder, in the order they are looked for.
+_MODEL_FILES = ("best.keras", "last.keras", "model.keras")
+
+
+class _DefaultCommand(click.Group):
+    """A group in which `evaluate MODEL` stands for `evaluate samples MODEL`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in {*self.commands, "--help"}:
+            args = [_DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    cls=_DefaultCommand,
+    options_metavar="",
+    subcommand_metavar="MODEL --data DATA [OPTIONS] | fit-extractor DATA [OPTIONS]",
+)
+def command() -> None:
+    r"""Measure how close generated images come to real ones.
+
+    \b
+    tfgenai evaluate fit-extractor mnist       once for each data set
+    tfgenai evaluate runs/gan --data mnist     then for each model
+
+    MODEL is a .keras file or a run folder. `tfgenai evaluate samples --help` lists
+    the options.
+    """
+
+
+@command.command(_DEFAULT)
+@click.argument("model", type=click.Path(exists=True, path_type=Path))
+@click.option("--data", required=True, help="Data set or folder with the real images.")
+@click.option(
+    "--features",
+    help="Extractor: a name or a folder.  [default: DATA_classifier]",
+)
+@click.option(
+    "--metrics",
+    help="Names, separated by commas: fid, kid, inception_score, class_histogram, "
+    "label_accuracy, nearest.  [default: all that can be measured]",
+)
+@click.option(
+    "--num-samples",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="Images to generate.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), help="Images generated at a time."
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("report.html"),
+    show_default=True,
+    help="Report to write: .html (with the .json beside it) or .json.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def samples(
+    model: Path,
+    data: str,
+    features: str | None,
+    metrics: str | None,
+    num_samples: int,
+    seed: int,
+    batch_size: int | None,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Generate images with MODEL and measure them; `samples` may be left out.
+
+    MODEL is a .keras file, or a run folder, of which best.keras, last.keras or
+    model.keras is taken.
+    """
+    if output.suffix.lower() not in (".html", ".htm", ".json"):
+        raise click.BadParameter(
+            f"{str(output)!r} must end in .html or .json.", param_hint="--output"
+        )
+    path = _model_file(model)
+    from tfgenai.core.storage import require_writable_folder
+    from tfgenai.evaluate import evaluate_samples
+    from tfgenai.families import load_model
+
+    require_writable_folder(output.parent)
+    report = evaluate_samples(
+        load_model(path, compile=False),
+        data,
+        num_samples=num_samples,
+        seed=seed,
+        metrics=[name.strip() for name in metrics.split(",")] if metrics else None,
+        features=features,
+        batch_size=batch_size,
+        verbose=True,
+    )
+    written = [report.save(output)]
+    if output.suffix.lower() != ".json":
+        written.append(report.save(output.with_suffix(".json")))
+    if as_json:
+        files = [str(file) for file in written]
+        click.echo(json.dumps({**report.to_json(), "files": files}))
+        return
+    click.echo(str(report))
+    for file in written:
+        click.echo(f"Wrote {file}")
+
+
+@command.command("fit-extractor")
+@click.argument("data")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write.  [default: DATA_classifier in the cache]",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Passes over the training images.  [default: 5, more for small sets]",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace an extractor that is there.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def fit_extractor(
+    data: str,
+    output: Path | None,
+    epochs: int | None,
+    seed: int,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Train the classifier whose features the metrics use, on DATA's training split.
+
+    DATA is a data set's name or a folder of images with one folder for each class.
+    """
+    from tfgenai.evaluate.features import fit_extractor as fit
+    from tfgenai.evaluate.features.lookup import default_name, extractor_home
+
+    folder = output or extractor_home() / default_name(data)
+    extractor = fit(
+        data,
+        output=folder,
+        epochs=epochs,
+        seed=seed,
+        overwrite=overwrite,
+        verbose=True,
+    )
+    result: dict[str, Any] = {
+        "path": str(folder),
+        "sha256": extractor.sha256,
+        **extractor.provenance,
+    }
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    click.echo(
+        f"Right on {result['test_accuracy']:.2%} of {result['num_test']} test images "
+        f"after {result['epochs']} epochs ({result['seconds']:.0f} s)."
+    )
+    click.echo(f"SHA-256 {extractor.sha256}")
+    click.echo(f"Wrote {folder}")
+
+
+def _model_file(path: Path) -> Path:
+    """The model to load: the path itself, or a run folder's best one."""
+    if path.is_file():
+        return path
+    for name in _MODEL_FILES:
+        if (path / name).is_file():
+            return path / name
+    raise click.BadParameter(
+        f"{str(path)!r} holds none of {', '.join(_MODEL_FILES)}. Give a .keras file or "
+        "the folder of a finished run.",
+        param_hint="MODEL",
+    )

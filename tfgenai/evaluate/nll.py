@@ -1,0 +1,134 @@
+"""Negative log-likelihood of test images under a model that can estimate it."""
+
+import inspect
+import os
+from typing import Any
+
+import numpy as np
+
+from tfgenai.evaluate.metrics.metric import MetricValue
+from tfgenai.evaluate.pixels import to_uint8
+from tfgenai.evaluate.statistics import generator
+
+_BINARIZE = (None, "static", "threshold")
+
+
+def evaluate_nll(
+    model: Any,
+    data: Any,
+    *,
+    num_images: int | None = None,
+    binarize: str | None = None,
+    seed: int = 0,
+    chunk_size: int = 100,
+    **arguments: Any,
+) -> MetricValue:
+    """Mean negative log-likelihood of the first test images, in nats per example.
+
+    Args:
+        model: a model with `log_likelihood(images, ...)`, which returns natural
+            logarithms `(n,)` for float images in [-1, 1].
+        data: a name or folder that `tfgenai.data.load_arrays` takes (its test split
+            is read, at the model's size), `ImageArrays`, or uint8 images.
+        num_images: the first so many images; all if None.
+        binarize: `"static"` draws each pixel once with its grey level as probability,
+            seeded; `"threshold"` cuts at half; None leaves the grey levels. A
+            likelihood of a Bernoulli model is one only for binary pixels.
+        seed: seed of the binarisation and, where `log_likelihood` takes one, of its
+            estimate.
+        chunk_size: images in one call of `log_likelihood`.
+        **arguments: passed on to `log_likelihood`, for example `num_samples=5000`.
+
+    Returns:
+        The mean in nats per example, with a 95 % interval over images (1.96 standard
+        errors of the mean); `details["per_image"]` holds each image's value.
+
+    Raises:
+        TypeError: if the model cannot estimate a likelihood.
+        ValueError: if an argument does not fit, or a likelihood is not finite.
+    """
+    if not hasattr(model, "log_likelihood"):
+        raise TypeError(
+            "A model with log_likelihood() was expected, such as a VAE. Received: "
+            f"model={type(model).__name__}. Use evaluate_samples for others."
+        )
+    if binarize not in _BINARIZE:
+        raise ValueError(
+            f"One of {_BINARIZE} was expected. Received: binarize={binarize!r}."
+        )
+    if chunk_size < 1 or (num_images is not None and num_images < 2):
+        raise ValueError(
+            "chunk_size >= 1 and num_images >= 2 were expected. Received: "
+            f"chunk_size={chunk_size}, num_images={num_images}."
+        )
+    images = _test_images(model, data, num_images, seed)
+    x = _scaled(images, binarize, seed)
+    if "seed" in inspect.signature(model.log_likelihood).parameters:
+        arguments.setdefault("seed", seed)
+    nats = -np.concatenate(
+        [
+            np.asarray(model.log_likelihood(x[start : start + chunk_size], **arguments))
+            for start in range(0, len(x), chunk_size)
+        ]
+    ).astype(np.float64)
+    if nats.shape != (len(x),) or not np.isfinite(nats).all():
+        raise ValueError(
+            f"One finite log-likelihood for each of {len(x)} images was expected. "
+            f"Received: shape {nats.shape}, {int((~np.isfinite(nats)).sum())} of them "
+            "not finite. The model may have diverged."
+        )
+    mean = float(nats.mean())
+    error = float(nats.std(ddof=1) / np.sqrt(len(nats)))
+    how = {
+        None: "grey levels as they are",
+        "static": f"pixels binarised once with seed {seed}",
+        "threshold": "pixels cut at half",
+    }[binarize]
+    return MetricValue(
+        name="nll",
+        title="Negative log-likelihood",
+        value=mean,
+        unit="nats per example",
+        better="lower",
+        n=len(x),
+        seed=seed,
+        interval=(mean - 1.96 * error, mean + 1.96 * error),
+        floor=None,
+        extractor_hash=None,
+        method=f"First {len(x)} test images, {how}; 1.96 standard errors of the mean.",
+        details={
+            "binarize": binarize,
+            "standard_error": error,
+            "arguments": {key: value for key, value in arguments.items()},
+        },
+        artifacts={"per_image": nats},
+    )
+
+
+def _test_images(
+    model: Any, data: Any, num_images: int | None, seed: int
+) -> np.ndarray:
+    if isinstance(data, str | os.PathLike):
+        from tfgenai.data import load_arrays
+
+        size = tuple(model.image_shape[:2]) if hasattr(model, "image_shape") else None
+        data = load_arrays(data, split="test", image_size=size, seed=seed)
+    images = to_uint8(getattr(data, "images", data), name="data")
+    if num_images is not None and num_images > len(images):
+        raise ValueError(
+            f"At most {len(images)}, the number of test images, was expected. "
+            f"Received: num_images={num_images}."
+        )
+    return images[:num_images]
+
+
+def _scaled(images: np.ndarray, binarize: str | None, seed: int) -> np.ndarray:
+    """Images as the model takes them: float32 in [-1, 1], or -1 and 1 only."""
+    if binarize is None:
+        return images.astype(np.float32) / 127.5 - 1.0
+    if binarize == "static":
+        chance = generator(seed, "binarize").random(images.shape, np.float32)
+        ones = chance < images.astype(np.float32) / 255.0
+    else:
+        ones = images > 127
+    return np.where(ones, np.float32(1), np.float32(-1))

@@ -1,0 +1,17 @@
+"""From a trained model to a folder that a stock server serves, and the proof of it."""
+
+from tfgenai.export.card import read_card
+from tfgenai.export.report import Check, VerifyReport
+from tfgenai.export.rules import Violation, check
+from tfgenai.export.saved_model import export_saved_model
+from tfgenai.export.verify import verify
+
+__all__ = [
+    "Check",
+    "VerifyReport",
+    "Violation",
+    "check",
+    "export_saved_model",
+    "read_card",
+    "verify",
+]

@@ -5,6 +5,7 @@ and back. Here the batches of a chunk are pulled, stacked and handed to one comp
 function whose `while_loop` runs the steps; variables stay inside until it ends.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -36,7 +37,6 @@ class CompiledLoop:
         self.num_steps = num_steps
         self.steps_per_epoch = steps_per_epoch
         self._position = 0
-        self._pending: Batch | None = None
         self._single = tf.function(train_step, jit_compile=True)
 
         @tf.autograph.experimental.do_not_convert
@@ -54,7 +54,6 @@ class CompiledLoop:
     def start_epoch(self) -> None:
         """Tells that the next call begins an epoch."""
         self._position = 0
-        self._pending = None
 
     def __call__(self, iterator: Iterator[Batch]) -> dict[str, tf.Tensor]:
         """Runs the next chunk of steps.
@@ -71,12 +70,17 @@ class CompiledLoop:
             stacked = self._pull_full(iterator, tf.constant(limit))
             logs = self._run(stacked, tf.constant(limit))
         else:
-            batches = self._pull(iterator, limit)
+            batches = list(itertools.islice(iterator, limit))
+            if not batches:
+                raise StopIteration
             count = len(batches)
-            if count == 1:
-                logs = self._single(batches[0])
-            else:
-                logs = self._run(self._stack(batches), tf.constant(count))
+            # Unequal batches cannot be stacked: the short last one runs by itself.
+            for _, group in itertools.groupby(batches, key=_shapes):
+                equal = list(group)
+                if len(equal) == 1:
+                    logs = self._single(equal[0])
+                else:
+                    logs = self._run(self._stack(equal), tf.constant(len(equal)))
         self._position += count
         return logs
 
@@ -104,25 +108,6 @@ class CompiledLoop:
             for a, spec in zip(arrays, flat_spec, strict=True)
         ]
         return keras.tree.pack_sequence_as(iterator.element_spec, stacked)
-
-    def _pull(self, iterator: Iterator[Batch], limit: int) -> list[Batch]:
-        # A batch of another size (the last of an epoch) ends the chunk and is kept
-        # for a call of its own: unequal batches cannot be stacked.
-        batches: list[Batch] = []
-        while len(batches) < limit:
-            if self._pending is not None:
-                batch, self._pending = self._pending, None
-            else:
-                batch = next(iterator, None)
-                if batch is None:
-                    break
-            if batches and _shapes(batch) != _shapes(batches[0]):
-                self._pending = batch
-                break
-            batches.append(batch)
-        if not batches:
-            raise StopIteration
-        return batches
 
     def _stack(self, batches: list[Batch]) -> Batch:
         padded = batches + [batches[-1]] * (self.num_steps - len(batches))

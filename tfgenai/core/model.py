@@ -280,9 +280,12 @@ class GenerativeModel(Generation, keras.Model):
         data = call.get("x")
         if hasattr(data, "for_epochs") and call.get("steps_per_epoch") is None:
             call["steps_per_epoch"] = data.steps_per_epoch
-            call["x"] = data.for_epochs(
+            epochs = data.for_epochs(
                 call.get("initial_epoch", 0), call.get("epochs", 1)
             )
+            # Without an end: Keras counts a short last chunk as a full one, and would
+            # believe that the data ran out.
+            call["x"] = epochs.repeat()
         for name in ("x", "validation_data"):
             if isinstance(call.get(name), tf.data.Dataset):
                 call[name] = without_autotune(call[name])
@@ -421,12 +424,13 @@ class GenerativeModel(Generation, keras.Model):
         return 0 if context is None else context.replica_id_in_sync_group
 
     def _require_own_strategy(self) -> None:
-        current = tf.distribute.get_strategy()
-        if tf.distribute.has_strategy() and current is not self.distribute_strategy:
+        own = self._distribute_strategy  # what Keras noted when the model was made
+        current = tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
+        if current is not None and current is not own:
             raise ValueError(
-                f"A model is trained under the strategy it was made under. Received: "
-                f"strategy={type(current).__name__}, model made under "
-                f"{type(self.distribute_strategy).__name__}. Make and compile the "
+                "A model is trained under the strategy that it was made under. "
+                f"Received: strategy={type(current).__name__}, model made under "
+                f"{type(own).__name__ if own else 'no strategy'}. Make and compile the "
                 "model inside the scope."
             )
 

@@ -152,13 +152,22 @@ def next_scoped_seed() -> tf.Tensor | None:
 
 
 # ---- draws from one seed -----------------------------------------------------
+#
+# TensorFlow's own floats from one Philox seed differ under XLA (it converts bits
+# otherwise, and takes normals from the inverse error function); only the integers
+# are the same. So integers are drawn and converted here.
 
 
 def normal(
     seed: tf.Tensor, shape: Sequence[int] | tf.Tensor, dtype: str = "float32"
 ) -> tf.Tensor:
-    """Standard normal noise of `shape` from an int32 `(2,)` seed."""
-    return tf.random.stateless_normal(shape, seed, dtype=dtype, alg=_ALGORITHM)
+    """Standard normal noise of `shape` from an int32 `(2,)` seed, as `row_normal`."""
+    shape = tf.convert_to_tensor(shape, tf.int32)
+    size = tf.reduce_prod(shape)
+    half = (size + 1) // 2
+    words = tf.cast(_words(seed, tf.stack([2, half])), tf.float32)
+    noise = tf.concat(_box_muller(words[0], words[1]), axis=0)[:size]
+    return tf.cast(tf.reshape(noise, shape), dtype)
 
 
 def uniform(
@@ -168,9 +177,7 @@ def uniform(
     maxval: float = 1.0,
 ) -> tf.Tensor:
     """Uniform float32 noise in [minval, maxval) from an int32 `(2,)` seed."""
-    return tf.random.stateless_uniform(
-        shape, seed, minval=minval, maxval=maxval, alg=_ALGORITHM
-    )
+    return minval + (maxval - minval) * _unit_interval(_words(seed, shape))
 
 
 def integers(
@@ -196,7 +203,7 @@ def bernoulli(seed: tf.Tensor, probs: tf.Tensor) -> tf.Tensor:
 
 
 def permutation(seed: tf.Tensor, n: int | tf.Tensor) -> tf.Tensor:
-    """A random order of 0 … n-1 from an int32 `(2,)` seed; int64 `(n,)`."""
+    """A random order of 0 … n-1 from an int32 `(2,)` seed; int64 `(n,)`; not XLA."""
     return tf.random.experimental.stateless_shuffle(
         tf.range(tf.cast(n, tf.int64)), seed, alg=_ALGORITHM
     )
@@ -250,13 +257,7 @@ def row_uniform(
         float32 `(batch, *shape)`.
     """
     words = row_bits(seeds, math.prod(shape), stream)
-    # 24 bits are what float32 holds exactly; rounding 32 could give 1.0.
-    floats = [
-        tf.cast(tf.bitwise.right_shift(w, tf.constant(8, tf.uint32)), tf.float32)
-        * 2.0**-24
-        for w in words
-    ]
-    return _to_rows(floats, shape)
+    return _to_rows([_unit_interval(w) for w in words], shape)
 
 
 def row_normal(
@@ -283,12 +284,7 @@ def row_normal(
     w0, w1, w2, w3 = (
         tf.cast(w, tf.float32) for w in row_bits(seeds, math.prod(shape), stream)
     )
-    floats = []
-    for radius_word, angle_word in ((w0, w1), (w2, w3)):
-        # + 0.5 keeps the logarithm finite; its argument lies in (0, 1].
-        radius = tf.sqrt(-2.0 * tf.math.log((radius_word + 0.5) * 2.0**-32))
-        angle = angle_word * (2.0 * math.pi * 2.0**-32)
-        floats += [radius * tf.cos(angle), radius * tf.sin(angle)]
+    floats = [*_box_muller(w0, w1), *_box_muller(w2, w3)]
     return _to_rows(floats, shape)
 
 
@@ -315,6 +311,25 @@ def philox(
         k0 = k0 + tf.constant(_WEYL[0], tf.uint32)
         k1 = k1 + tf.constant(_WEYL[1], tf.uint32)
     return c0, c1, c2, c3
+
+
+def _words(seed: tf.Tensor, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
+    return tf.random.stateless_uniform(
+        shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg=_ALGORITHM
+    )
+
+
+def _unit_interval(words: tf.Tensor) -> tf.Tensor:
+    # 24 bits are what float32 holds exactly; rounding 32 could give 1.0.
+    high = tf.bitwise.right_shift(words, tf.constant(8, tf.uint32))
+    return tf.cast(high, tf.float32) * 2.0**-24
+
+
+def _box_muller(radius: tf.Tensor, angle: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    # Both arguments are words cast to float32; + 0.5 keeps the logarithm finite.
+    radius = tf.sqrt(-2.0 * tf.math.log((radius + 0.5) * 2.0**-32))
+    angle = angle * (2.0 * math.pi * 2.0**-32)
+    return radius * tf.cos(angle), radius * tf.sin(angle)
 
 
 def _low(words: tf.Tensor) -> tf.Tensor:

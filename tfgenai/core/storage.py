@@ -183,13 +183,13 @@ def safe_join(folder: PathLike, name: str) -> Path:
         StorageError: if the result would lie outside of `folder`.
     """
     root = Path(folder).resolve()
-    joined = (root / name).resolve()
-    if "\0" in name or not joined.is_relative_to(root):
+    inside = "\0" not in name and (root / name).resolve().is_relative_to(root)
+    if not inside:
         raise StorageError(
             f"A name that stays inside its folder was expected. Received: "
             f"name={name!r}. Use a relative name without '..'."
         )
-    return joined
+    return root / name
 
 
 def sha256_of_file(path: PathLike) -> str:

@@ -15,13 +15,14 @@ class _DefaultCommand(click.Group):
     """A group in which `evaluate MODEL` stands for `evaluate samples MODEL`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in {*self.commands, "--help"}:
+        if args and args[0] not in {*self.commands, "-h", "--help"}:
             args = [_DEFAULT, *args]
         return super().parse_args(ctx, args)
 
 
 @click.group(
     cls=_DefaultCommand,
+    context_settings={"help_option_names": ["-h", "--help"]},
     options_metavar="",
     subcommand_metavar="MODEL --data DATA [OPTIONS] | fit-extractor DATA [OPTIONS]",
 )

@@ -57,7 +57,7 @@ def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     Parmar, Zhang & Zhu 2022, "On Aliased Resizing and Surprising Subtleties in GAN
     Evaluation", arXiv:2104.11222: a resize without antialiasing alone shifts FID by
-    6 and more. The filter equals Pillow's `BICUBIC` to one level.
+    6 and more. The filter is Pillow's `BICUBIC`, to one level.
 
     Args:
         images: uint8 `(n, height, width, channels)`.

@@ -89,7 +89,7 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
 
     Example:
         >>> low, high = wilson_interval(10, 10)
-        >>> round(low, 3), high
+        >>> round(low, 3), round(high, 3)
         (0.722, 1.0)
     """
     z = 1.959963984540054  # the 97.5 % quantile of the normal distribution

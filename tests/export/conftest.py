@@ -83,3 +83,12 @@ def exported(model, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("served") / "tiny"
     return export_saved_model(model, folder, class_names=["a", "b", "c"])
+
+
+@pytest.fixture(scope="package")
+def exported_plain(model, tmp_path_factory):
+    """The same with one signature, which is quicker to load."""
+    from tfgenai.export import export_saved_model
+
+    folder = tmp_path_factory.mktemp("served") / "plain"
+    return export_saved_model(model, folder, signatures=["generate"])

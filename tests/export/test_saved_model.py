@@ -117,6 +117,17 @@ def test_a_half_precision_model_answers_in_float32(new_model, tmp_path):
     )
 
 
+def test_a_model_of_two_replicas_is_exported_like_any_other(new_model, tmp_path):
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        model = new_model()
+    folder = export_saved_model(model, tmp_path / "m", signatures=["generate"])
+    assert ServedGraph(folder).needed_weight_bytes() == 128 * 4
+    served = serve(folder, "generate", seed=random.row_seeds(1, 2), labels=[0, 1])
+    np.testing.assert_array_equal(
+        served["images"], model.generate(2, seed=1, labels=[0, 1])
+    )
+
+
 def test_a_lookup_table_travels_with_the_export(model, tmp_path):
     lookup = keras.layers.StringLookup(vocabulary=["a", "b"])
     model.lookup = lookup

@@ -246,9 +246,9 @@ def _range(field: Mapping[str, Any]) -> str:
     low, high = field["minimum"], field["maximum"]
     if low is None and high is None:
         return "any"
-    return (
-        f"{'' if low is None else f'{low:g}'} … {'' if high is None else f'{high:g}'}"
-    )
+    if high is None:
+        return f"from {low:g}"
+    return f"up to {high:g}" if low is None else f"{low:g} to {high:g}"
 
 
 def _default(field: Mapping[str, Any]) -> str:

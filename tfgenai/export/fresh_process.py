@@ -238,7 +238,7 @@ def _answers(loader: type, path: str, calls: list[dict[str, Any]]) -> dict[str, 
         model = loader(path)
     except Exception as error:
         return {"failure": f"{type(error).__name__}: {error}", "answers": []}
-    answers = []
+    answers: list[dict[str, Any]] = []
     for call in calls:
         inputs = {name: decode(value) for name, value in call["inputs"].items()}
         try:

@@ -227,9 +227,9 @@ def _check_model(
         own = {key: value.numpy() for key, value in own.items()}
         yield _compare(words, own, answers.of(name, "whole"), tolerance=tolerance)
     if "generate" in described:
-        inputs = example_inputs(described["generate"], ROWS)
-        inputs.pop(rules.SEED_INPUT)
-        samples = model.generate(ROWS, seed=EXAMPLE_SEED, **inputs)
+        conditions: dict[str, Any] = dict(example_inputs(described["generate"], ROWS))
+        conditions.pop(rules.SEED_INPUT)
+        samples = model.generate(ROWS, seed=EXAMPLE_SEED, **conditions)
         served = answers.of("generate", "whole")
         if not isinstance(served, str):
             served = {model.output_name: served.get(model.output_name)}

@@ -1,0 +1,209 @@
+"""`tfgenai export`: a trained model becomes a served folder, and is proved to work."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+_DEFAULT = "model"
+# In a run folder, in the order they are looked for.
+_MODEL_FILES = ("best.keras", "last.keras", "model.keras")
+_CARD_FILES = ("data_card.json", "card.json")
+
+
+class _DefaultCommand(click.Group):
+    """A group in which `export MODEL` stands for `export model MODEL`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        known = {*self.commands, *ctx.help_option_names}
+        # A file of that name is reached as ./model or ./verify.
+        if args and args[0] not in known:
+            args = [_DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    cls=_DefaultCommand,
+    options_metavar="",
+    subcommand_metavar="MODEL --to FOLDER [OPTIONS] | verify FOLDER [OPTIONS]",
+)
+def command() -> None:
+    """Write a SavedModel for TensorFlow Serving, or verify one.
+
+    \b
+    tfgenai export runs/vae --to served/digits        writes served/digits/1
+    tfgenai export verify served/digits               loads it as a server does
+
+    MODEL is a .keras file or a run folder, of which the best checkpoint is taken.
+    `tfgenai export model --help` lists the options.
+    """  # noqa: D301 - click's mark for lines that are not rewrapped
+
+
+@command.command(_DEFAULT)
+@click.argument("model", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--to",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the served model; the version folder is made in it.",
+)
+@click.option(
+    "--version",
+    type=click.IntRange(min=1),
+    help="Number of the version.  [default: the next free one]",
+)
+@click.option(
+    "--signature",
+    "signatures",
+    multiple=True,
+    help="Signature to export, main one first; may be repeated.  [default: all]",
+)
+@click.option(
+    "--warmup-batch-size",
+    "warmup_batch_sizes",
+    type=click.IntRange(min=1),
+    multiple=True,
+    default=(1, 8),
+    show_default=True,
+    help="Batch size that the server allows; may be repeated.",
+)
+@click.option("--licence", help="Licence of the weights, for the model card.")
+@click.option("--notes", help="What users of the model should know.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def model_command(
+    model: Path,
+    folder: Path,
+    version: int | None,
+    signatures: tuple[str, ...],
+    warmup_batch_sizes: tuple[int, ...],
+    licence: str | None,
+    notes: str | None,
+    as_json: bool,
+) -> None:
+    """Export MODEL, a .keras file or a run folder, to FOLDER/VERSION."""
+    from tfgenai.export import export_saved_model, read_card
+
+    file = _model_file(model)
+    loaded = _load(file)
+    data_card = _data_card(file.parent)
+    click.echo(f"Exporting {file} ...", err=True)
+    path = export_saved_model(
+        loaded,
+        folder,
+        version=version,
+        signatures=signatures or None,
+        warmup_batch_sizes=warmup_batch_sizes,
+        data_card=data_card,
+        class_names=(data_card or {}).get("class_names"),
+        licence=licence,
+        notes=notes,
+    )
+    card = read_card(path)
+    if as_json:
+        result = {
+            "path": str(path),
+            "version": int(path.name),
+            "model": str(file),
+            "family": card["family"],
+            "signatures": list(card["signatures"]),
+            "weights": card["weights"],
+        }
+        click.echo(json.dumps(result))
+        return
+    click.echo(f"{path}: {', '.join(card['signatures'])}")
+    click.echo(f"Check it:  tfgenai export verify {folder} --model {file}", err=True)
+    click.echo(f"Serve it:  tfgenai serve {folder}", err=True)
+
+
+@command.command("verify")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--model",
+    type=click.Path(exists=True, path_type=Path),
+    help=".keras file or run folder whose own answers are compared.",
+)
+@click.option(
+    "--python",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Interpreter that loads the export, to try another TensorFlow.  "
+    "[default: this one]",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1.0),
+    default=600.0,
+    show_default=True,
+    help="Seconds that loading and answering may take.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.pass_context
+def verify_command(
+    context: click.Context,
+    folder: Path,
+    model: Path | None,
+    python: Path | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Load FOLDER as TensorFlow Serving does and check what it answers.
+
+    FOLDER is a version folder, or a folder of versions, of which the newest is taken.
+    The exit code is 1 if a check fails.
+    """
+    import sys
+
+    from tfgenai.export import verify
+
+    loaded = None
+    if model is not None:
+        _hide_gpus()
+        loaded = _load(_model_file(model))
+    click.echo(f"Verifying {folder} in a fresh process ...", err=True)
+    report = verify(
+        folder, loaded, python=python or Path(sys.executable), timeout=timeout
+    )
+    click.echo(json.dumps(report.to_json()) if as_json else str(report))
+    if not report.ok:
+        context.exit(1)
+
+
+def _model_file(path: Path) -> Path:
+    """The `.keras` file that is meant by a file or a run folder."""
+    if not path.is_dir():
+        return path
+    for name in _MODEL_FILES:
+        if (path / name).is_file():
+            return path / name
+    raise click.BadParameter(
+        f"A .keras file, or a run folder with one of {', '.join(_MODEL_FILES)}, was "
+        f"expected. Received: {str(path)!r}. Train a model first."
+    )
+
+
+def _load(file: Path) -> Any:
+    click.echo(f"Loading {file} ...", err=True)
+    from tfgenai.families import load_model
+
+    return load_model(file, compile=False)
+
+
+def _data_card(folder: Path) -> dict[str, Any] | None:
+    from tfgenai.core.storage import read_json
+
+    for name in _CARD_FILES:
+        if (folder / name).is_file():
+            card = read_json(folder / name)
+            return card if isinstance(card, dict) else None
+    return None
+
+
+def _hide_gpus() -> None:
+    # The fresh process computes on the processor, and only equal devices agree exactly.
+    import contextlib
+
+    import tensorflow as tf
+
+    with contextlib.suppress(RuntimeError):  # TensorFlow has looked at them already
+        tf.config.set_visible_devices([], "GPU")

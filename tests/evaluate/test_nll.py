@@ -1,9 +1,13 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from tfgenai.core.conditions import Condition
 from tfgenai.core.random import numpy_generator
 from tfgenai.evaluate.nll import evaluate_nll
 
+LABELS = Condition("labels", "int32", minimum=0, maximum=59)
 IMAGES = numpy_generator(0).integers(0, 256, (60, 4, 4, 1)).astype(np.uint8)
 
 
@@ -12,12 +16,13 @@ class Pixels:
 
     image_shape = (4, 4, 1)
 
-    def __init__(self, chance: float = 0.5) -> None:
+    def __init__(self, chance: float = 0.5, conditions=()) -> None:
         self.chance = chance
-        self.batches, self.seen = [], []
+        self.asked, self.seen = [], []
+        self.conditions = lambda: conditions
 
-    def log_likelihood(self, images, *, num_samples: int = 1, seed: int = -1):
-        self.batches.append((len(images), num_samples, seed))
+    def log_likelihood(self, images, labels=None, *, num_samples=1, seed=-1):
+        self.asked.append((len(images), labels, num_samples, seed))
         self.seen.append(images)
         ones = (images + 1) / 2
         nats = ones * np.log(self.chance) + (1 - ones) * np.log(1 - self.chance)
@@ -27,11 +32,12 @@ class Pixels:
 def test_fair_coins_cost_log_two_a_pixel() -> None:
     model = Pixels()
     value = evaluate_nll(
-        model, IMAGES, binarize="static", num_images=50, chunk_size=20, num_samples=3
+        model, IMAGES, binarize="static", num_images=50, seed=4, num_samples=3
     )
     assert value.value == pytest.approx(16 * np.log(2), rel=1e-6)
     assert (value.n, value.unit, value.better) == (50, "nats per example", "lower")
-    assert model.batches == [(20, 3, 0), (20, 3, 0), (10, 3, 0)]
+    assert model.asked == [(50, None, 3, 4)]
+    assert value.details["num_samples"] == 3
     assert set(np.unique(model.seen[0])) == {-1.0, 1.0}
 
 
@@ -70,6 +76,14 @@ def test_grey_levels_are_kept_without_binarisation() -> None:
     )
 
 
+def test_conditional_models_are_given_the_labels() -> None:
+    model = Pixels(conditions=(LABELS,))
+    arrays = SimpleNamespace(images=IMAGES, labels=np.arange(60))
+    value = evaluate_nll(model, arrays, num_images=3)
+    assert model.asked[0][1].tolist() == [0, 1, 2]
+    assert value.details["conditional"]
+
+
 def test_named_data_is_loaded_at_the_models_size(monkeypatch) -> None:
     import tfgenai.data
 
@@ -85,7 +99,7 @@ def test_named_data_is_loaded_at_the_models_size(monkeypatch) -> None:
 
 
 class Broken(Pixels):
-    def log_likelihood(self, images):
+    def log_likelihood(self, images, labels, *, seed):
         return np.full(len(images), np.nan)
 
 
@@ -96,7 +110,7 @@ class Broken(Pixels):
         (Pixels(), {"binarize": "dynamic"}, ValueError, "binarize='dynamic'"),
         (Pixels(), {"num_images": 61}, ValueError, "num_images=61"),
         (Pixels(), {"num_images": 1}, ValueError, "num_images=1"),
-        (Pixels(), {"chunk_size": 0}, ValueError, "chunk_size=0"),
+        (Pixels(conditions=(LABELS,)), {}, ValueError, "labels=None"),
         (Broken(), {}, ValueError, "60 of them not finite"),
     ],
 )

@@ -14,6 +14,7 @@ from tfgenai.evaluate.metrics import (
     MetricValue,
     NearestNeighbours,
 )
+from tfgenai.evaluate.nll import evaluate_nll
 from tfgenai.evaluate.report import Report
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "MetricValue",
     "NearestNeighbours",
     "Report",
+    "evaluate_nll",
     "evaluate_samples",
     "fit_extractor",
     "image_grid",

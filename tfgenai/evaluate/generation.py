@@ -30,7 +30,7 @@ def labels_to_ask(model: Any, labels: Any, count: int) -> np.ndarray | None:
         ValueError: if the labels do not fit the model or the number.
     """
     balanced = isinstance(labels, str) and labels == "balanced"
-    condition = _label_condition(model)
+    condition = label_condition(model)
     if labels is None or balanced:
         if condition is None:
             if balanced:
@@ -95,7 +95,8 @@ def generate_uint8(
     return np.concatenate(parts)
 
 
-def _label_condition(model: Any) -> Condition | None:
+def label_condition(model: Any) -> Condition | None:
+    """The model's condition `labels`, or None for a model (or None) without it."""
     if not hasattr(model, "conditions"):
         return None
     return next((c for c in model.conditions() if c.name == "labels"), None)

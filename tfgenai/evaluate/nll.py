@@ -1,11 +1,11 @@
 """Negative log-likelihood of test images under a model that can estimate it."""
 
-import inspect
 import os
 from typing import Any
 
 import numpy as np
 
+from tfgenai.evaluate.generation import label_condition
 from tfgenai.evaluate.metrics.metric import MetricValue
 from tfgenai.evaluate.pixels import to_uint8
 from tfgenai.evaluate.statistics import generator
@@ -20,28 +20,27 @@ def evaluate_nll(
     num_images: int | None = None,
     binarize: str | None = None,
     seed: int = 0,
-    chunk_size: int = 100,
     **arguments: Any,
 ) -> MetricValue:
     """Mean negative log-likelihood of the first test images, in nats per example.
 
     Args:
-        model: a model with `log_likelihood(images, ...)`, which returns natural
-            logarithms `(n,)` for float images in [-1, 1].
+        model: a model with `log_likelihood(images, labels, *, seed, ...)`, which
+            returns natural logarithms `(n,)` for float images in [-1, 1]. Where it
+            takes labels, it is given those of the test images: log p(x | label).
         data: a name or folder that `tfgenai.data.load_arrays` takes (its test split
             is read, at the model's size), `ImageArrays`, or uint8 images.
         num_images: the first so many images; all if None.
         binarize: `"static"` draws each pixel once with its grey level as probability,
             seeded; `"threshold"` cuts at half; None leaves the grey levels. A
             likelihood of a Bernoulli model is one only for binary pixels.
-        seed: seed of the binarisation and, where `log_likelihood` takes one, of its
-            estimate.
-        chunk_size: images in one call of `log_likelihood`.
-        **arguments: passed on to `log_likelihood`, for example `num_samples=5000`.
+        seed: seed of the binarisation and of the model's estimate.
+        **arguments: passed on to `log_likelihood`, for example `num_samples=5000`
+            or `batch_size=50`.
 
     Returns:
         The mean in nats per example, with a 95 % interval over images (1.96 standard
-        errors of the mean); `details["per_image"]` holds each image's value.
+        errors of the mean); `artifacts["per_image"]` holds each image's value.
 
     Raises:
         TypeError: if the model cannot estimate a likelihood.
@@ -56,21 +55,15 @@ def evaluate_nll(
         raise ValueError(
             f"One of {_BINARIZE} was expected. Received: binarize={binarize!r}."
         )
-    if chunk_size < 1 or (num_images is not None and num_images < 2):
+    if num_images is not None and num_images < 2:
         raise ValueError(
-            "chunk_size >= 1 and num_images >= 2 were expected. Received: "
-            f"chunk_size={chunk_size}, num_images={num_images}."
+            f"num_images >= 2 was expected. Received: num_images={num_images}."
         )
-    images = _test_images(model, data, num_images, seed)
+    images, labels = _test_images(model, data, num_images, seed)
     x = _scaled(images, binarize, seed)
-    if "seed" in inspect.signature(model.log_likelihood).parameters:
-        arguments.setdefault("seed", seed)
-    nats = -np.concatenate(
-        [
-            np.asarray(model.log_likelihood(x[start : start + chunk_size], **arguments))
-            for start in range(0, len(x), chunk_size)
-        ]
-    ).astype(np.float64)
+    nats = -np.asarray(
+        model.log_likelihood(x, labels, seed=seed, **arguments), np.float64
+    )
     if nats.shape != (len(x),) or not np.isfinite(nats).all():
         raise ValueError(
             f"One finite log-likelihood for each of {len(x)} images was expected. "
@@ -99,7 +92,8 @@ def evaluate_nll(
         details={
             "binarize": binarize,
             "standard_error": error,
-            "arguments": {key: value for key, value in arguments.items()},
+            "conditional": labels is not None,
+            **arguments,
         },
         artifacts={"per_image": nats},
     )
@@ -107,7 +101,7 @@ def evaluate_nll(
 
 def _test_images(
     model: Any, data: Any, num_images: int | None, seed: int
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray | None]:
     if isinstance(data, str | os.PathLike):
         from tfgenai.data import load_arrays
 
@@ -119,7 +113,15 @@ def _test_images(
             f"At most {len(images)}, the number of test images, was expected. "
             f"Received: num_images={num_images}."
         )
-    return images[:num_images]
+    if label_condition(model) is None:
+        return images[:num_images], None
+    labels = getattr(data, "labels", None)
+    if labels is None:
+        raise ValueError(
+            "Labelled test images were expected for a model that takes labels. "
+            "Received: labels=None. Pass the data's name or ImageArrays with labels."
+        )
+    return images[:num_images], labels[:num_images]
 
 
 def _scaled(images: np.ndarray, binarize: str | None, seed: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from tfgenai.core.conditions import Condition
 from tfgenai.core.errors import CheckpointError
 from tfgenai.core.random import numpy_generator, row_seeds
-from tfgenai.evaluate import KID, METRICS, evaluate_samples
+from tfgenai.evaluate import KID, METRICS, Metric, evaluate_samples
 
 
 class Digits:
@@ -108,6 +108,30 @@ def test_without_training_images_there_is_no_floor(digits, extractor) -> None:
     assert "no floor" in report.notes[0]
     default = evaluate_samples(digits[0].images[:200], digits[1], features=extractor)
     assert not {"nearest", "label_accuracy"} & set(default)
+
+
+class Counting(Metric):
+    """Notes how many images of each kind it was given."""
+
+    name, title, unit = "counting", "Counting", "images"
+
+    def __call__(self, samples, real, *, seed=0):
+        counts = [len(part) for part in (samples, real.test, real.train, real.floor)]
+        self.floor = real.floor
+        return self.result(
+            0, n=0, seed=seed, interval=None, floor=None, extractor_hash=None,
+            method="", details={"counts": counts},
+        )  # fmt: skip
+
+
+def test_floor_is_made_of_as_many_training_images_as_samples(digits, extractor) -> None:
+    metric = Counting()
+    report = evaluate_samples(
+        digits[0].images[:200], digits, features=extractor, metrics=[metric]
+    )
+    assert report["counting"].details["counts"] == [200, 360, 1437, 200]
+    known = {image.tobytes() for image in digits[0].images}
+    assert all(image.tobytes() in known for image in metric.floor.images)
 
 
 def test_pixels_need_no_extractor(digits) -> None:

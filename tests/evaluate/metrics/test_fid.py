@@ -52,6 +52,16 @@ def test_bias_of_equal_distributions_is_the_published_one(n, published) -> None:
     assert np.mean(values) == pytest.approx(published, rel=0.06)
 
 
+def test_moments_of_features_equal_numpys() -> None:
+    # Few rows, so that the covariance's divisor n - 1 shows.
+    random = numpy_generator(8)
+    x, y = random.normal(size=(9, 3)), 2 * random.normal(size=(7, 3))
+    moments = [
+        f(z) for z in (x, y) for f in (lambda z: z.mean(axis=0), lambda z: np.cov(z.T))
+    ]
+    assert feature_distance(x, y) == pytest.approx(frechet_distance(*moments))
+
+
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 1000), n=st.integers(2, 40), size=st.integers(1, 6))
 def test_distance_is_a_distance_of_sets(seed: int, n: int, size: int) -> None:

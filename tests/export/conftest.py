@@ -41,9 +41,8 @@ class TinyGenerator(GenerativeModel):
         x = tf.concat([z, tf.one_hot(labels, NUM_CLASSES)], axis=1)
         return tf.reshape(self.generator(x, training=False), (-1, *self.image_shape))
 
-    @property
-    def sampling_network(self):
-        return self.generator
+    def averaged_weights(self):
+        return self.generator.weights
 
     def conditions(self):
         return (

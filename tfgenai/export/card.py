@@ -23,6 +23,10 @@ CARD_JSON = "model_card.json"
 CARD_MARKDOWN = "model_card.md"
 FORMAT = 1
 
+# What every model that takes images takes.
+_IMAGES = Condition(
+    "images", "float32", minimum=-1, maximum=1, description="images in [-1, 1]"
+)
 _PROVENANCE = (
     "Everything this model returns is synthetic. Its outputs carry no watermark and "
     "no mark of origin, and nothing in this export can tell them from real data."
@@ -41,7 +45,7 @@ def describe_inputs(
     Returns:
         A list of JSON objects for each signature.
     """
-    conditions = {c.name: c for c in (SEED, *model.conditions())}
+    conditions = {c.name: c for c in (SEED, _IMAGES, *model.conditions())}
     return {
         name: [
             _describe_input(input_name, spec, conditions.get(input_name))

@@ -42,7 +42,7 @@ def example_inputs(inputs: Sequence[Mapping[str, Any]], num_rows: int) -> Inputs
 
     Returns:
         Arrays `(num_rows, ...)` by name: seeds, values spread over their range, the
-        sentinel of the default for knobs, and data in [-1, 1] where nothing is known.
+        sentinel of the default for knobs, and -1 or 1 for data of unknown range.
     """
     return {field["name"]: _example(field, num_rows) for field in inputs}
 
@@ -148,11 +148,15 @@ def _example(field: Mapping[str, Any], num_rows: int) -> np.ndarray:
     low, high = field.get("minimum"), field.get("maximum")
     if dtype.startswith("float"):
         low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
-        rows = [
-            random.numpy_generator(EXAMPLE_SEED, row).uniform(low, high, shape[1:])
+        draws = [
+            random.numpy_generator(EXAMPLE_SEED, row).uniform(0.0, 1.0, shape[1:])
             for row in range(num_rows)
         ]
-        return np.asarray(rows, dtype).reshape(shape)
+        share = np.asarray(draws).reshape(shape)
+        # Data takes the ends of its range, which also a model of black and white
+        # pixels accepts.
+        share = share if len(shape) == 1 else np.round(share)
+        return (low + (high - low) * share).astype(dtype)
     low = 0 if low is None else int(low)
     # Ranges of ids are walked through, so that every class is warmed up in turn.
     count = 1 if high is None else int(high) - low + 1

@@ -1,0 +1,64 @@
+"""Throughput: images over the time of the steps, against a clock that we turn."""
+
+import pytest
+from tiny_training import TinyData, compiled_model
+
+from tfgenai.train import Throughput, throughput
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    class Clock:
+        now = 100.0
+
+        def perf_counter(self):
+            return self.now
+
+    made = Clock()
+    monkeypatch.setattr(throughput, "time", made)
+    return made
+
+
+def epoch(callback, clock, model, *, images, steps):
+    callback.on_epoch_begin(0)
+    for step in range(steps):
+        clock.now += 0.5
+        callback.on_train_batch_end(step)
+    model.trackers[0].count.assign(images)
+    clock.now += 50.0  # other callbacks
+    callback.on_test_begin()
+    model.trackers[0].count.assign(7)  # validation counts its own
+    clock.now += 50.0
+    logs = {}
+    callback.on_epoch_end(0, logs)
+    return logs
+
+
+def test_images_a_second_leave_validation_out(clock):
+    model, callback = compiled_model(), Throughput()
+    callback.set_model(model)
+    callback.restore(model)
+    clock.now += 3.0  # data and compilation before the first epoch
+    logs = epoch(callback, clock, model, images=80, steps=4)
+    assert logs == {"images_per_second": 40.0}
+    assert callback.seconds_to_first_step == 3.5
+    assert (callback.seconds, callback.num_images) == (2.0, 80)
+    resumed = Throughput()
+    resumed.set_model(model)
+    resumed.set_backup_state(callback.get_backup_state())
+    epoch(resumed, clock, model, images=20, steps=2)
+    assert (resumed.seconds, resumed.num_images) == (3.0, 100)
+
+
+def test_it_counts_the_images_of_a_real_run():
+    model, callback = compiled_model(jit_compile=True), Throughput()
+    history = model.fit(
+        TinyData(),
+        epochs=2,
+        verbose=0,
+        callbacks=[callback],
+        validation_data=TinyData().for_epochs(0, 1),
+    )
+    assert callback.num_images == 2 * 4 * 8
+    assert model.steps_per_execution > 1  # listening does not slow training down
+    assert all(rate > 0 for rate in history.history["images_per_second"])

@@ -1,0 +1,27 @@
+"""What stands around `fit`: recipes, runs, callbacks, learning rates, strategies."""
+
+from tfgenai.train.backup import Backup
+from tfgenai.train.checkpoint import Checkpoint
+from tfgenai.train.learning_rates import ScaledSchedule, WarmupCosine
+from tfgenai.train.nan_guard import NaNGuard
+from tfgenai.train.progress import Progress
+from tfgenai.train.run_log import RunLog
+from tfgenai.train.sample_grid import SampleGrid
+from tfgenai.train.sample_metrics import SampleMetrics
+from tfgenai.train.strategy import is_chief, strategy
+from tfgenai.train.throughput import Throughput
+
+__all__ = [  # noqa: RUF022 - sorted without regard to case
+    "Backup",
+    "Checkpoint",
+    "is_chief",
+    "NaNGuard",
+    "Progress",
+    "RunLog",
+    "SampleGrid",
+    "SampleMetrics",
+    "ScaledSchedule",
+    "strategy",
+    "Throughput",
+    "WarmupCosine",
+]

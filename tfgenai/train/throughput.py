@@ -1,0 +1,81 @@
+"""Throughput: images a second and the time to the first step, in the logs."""
+
+import time
+from typing import Any
+
+import keras
+
+
+class Throughput(keras.callbacks.Callback):
+    """Adds `images_per_second` to the logs of each epoch.
+
+    Counted are the images of the epoch's training steps over the time they took, from
+    the start of the epoch to the end of its last step; validation and other callbacks
+    are left out. The first epoch holds the compilation.
+
+    Attributes:
+        seconds_to_first_step: seconds from the start of `fit` to the end of its first
+            call of the train function, which may be several steps; None before.
+        seconds: seconds spent in training steps so far, those before a resume
+            included.
+        num_images: images trained on so far, likewise.
+
+    Example:
+        >>> throughput = Throughput()
+        >>> throughput.seconds_to_first_step is None
+        True
+    """
+
+    works_on_chunks = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds_to_first_step: float | None = None
+        self.seconds = 0.0
+        self.num_images = 0
+        self._started: float | None = None
+        self._is_measured = False
+
+    def restore(self, model: Any) -> None:
+        """Starts the clock: `fit` calls this before anything else."""
+        self._started = time.perf_counter()
+        self.seconds_to_first_step = None
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Starts the epoch's clock."""
+        self._epoch_began = self._last_step = time.perf_counter()
+        self._is_measured = False
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Notes the time of the newest step."""
+        self._last_step = time.perf_counter()
+        if self.seconds_to_first_step is None and self._started is not None:
+            self.seconds_to_first_step = self._last_step - self._started
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Reads the number of images before validation resets it."""
+        self._measure()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Adds the epoch's figure to its logs."""
+        self._measure()
+        if logs is not None:
+            logs["images_per_second"] = self._images / max(self._took, 1e-9)
+
+    def get_backup_state(self) -> dict[str, Any]:
+        """Seconds and images so far."""
+        return {"seconds": self.seconds, "num_images": self.num_images}
+
+    def set_backup_state(self, state: dict[str, Any]) -> None:
+        """Takes what `get_backup_state` returned."""
+        self.seconds, self.num_images = state["seconds"], state["num_images"]
+
+    def _measure(self) -> None:
+        if self._is_measured:
+            return
+        self._is_measured = True
+        # The trackers weigh each batch by its size: their count is that of images.
+        self._images = round(float(self.model.trackers[0].count.numpy()))
+        self._took = self._last_step - self._epoch_began
+        self.seconds += self._took
+        self.num_images += self._images

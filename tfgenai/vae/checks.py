@@ -1,0 +1,249 @@
+"""Checks of what a variational autoencoder is given, before any work begins."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgenai.core.conditions import Condition
+
+
+def check_arguments(
+    *,
+    image_shape: Sequence[int],
+    latent_dim: int,
+    hidden_units: Sequence[int],
+    filters: Sequence[int],
+    beta: float,
+    kl_warmup_steps: int,
+    free_bits: float,
+    num_classes: int | None,
+) -> tuple[int, int, int]:
+    """Checks a constructor's numbers; returns the image shape as a tuple.
+
+    Raises:
+        ValueError: if one is out of range; it is named.
+    """
+    shape = tuple(image_shape)
+    if len(shape) != 3:
+        raise ValueError(
+            "A shape (height, width, channels) was expected. Received: "
+            f"image_shape={shape}. Grey images have one channel: (28, 28, 1)."
+        )
+    counts = {
+        "image_shape": shape,
+        "latent_dim": (latent_dim,),
+        "hidden_units": hidden_units,
+        "filters": filters,
+        "num_classes": (1 if num_classes is None else num_classes,),
+    }
+    for name, values in counts.items():
+        if not all(_is_integer(value) and value >= 1 for value in values):
+            raise ValueError(
+                f"Positive whole numbers were expected. Received: {name}={values}."
+            )
+    if not _is_integer(kl_warmup_steps) or kl_warmup_steps < 0:
+        raise ValueError(
+            "A number of training steps, 0 for no warm-up, was expected. Received: "
+            f"kl_warmup_steps={kl_warmup_steps}."
+        )
+    for name, value in (("beta", beta), ("free_bits", free_bits)):
+        if not 0 <= value < float("inf"):
+            raise ValueError(
+                f"A finite number, 0 or more, was expected. Received: {name}={value}."
+            )
+    height, width, channels = (int(side) for side in shape)
+    return height, width, channels
+
+
+def check_network(
+    network: Any,
+    name: str,
+    inputs: tuple[Sequence[int], int | None],
+    outputs: Sequence[int],
+    hint: str,
+) -> None:
+    """Builds a network and holds its output's shape against what is needed.
+
+    Args:
+        network: a Keras model or layer.
+        name: the argument's name, for messages.
+        inputs: shape of one input, and the length of one-hot labels or None.
+        outputs: expected shape of one output.
+        hint: what the output is, for messages.
+
+    Raises:
+        TypeError: if it is no Keras layer.
+        ValueError: if its output has another shape.
+    """
+    if not isinstance(network, keras.layers.Layer):
+        raise TypeError(
+            "A Keras model or layer was expected. Received: "
+            f"{name} of type {type(network).__name__}."
+        )
+    shape, num_classes = inputs
+    symbolic: Any = keras.Input(tuple(shape))
+    if num_classes is not None:
+        symbolic = [symbolic, keras.Input((num_classes,))]
+    received = tuple(network(symbolic).shape)
+    if received != (None, *outputs):
+        raise ValueError(
+            f"A network with outputs of shape {(None, *outputs)} was expected. "
+            f"Received: {name} with outputs of shape {received}. {hint}"
+        )
+
+
+def check_batch(
+    x: tf.Tensor,
+    y: tf.Tensor | None,
+    image_shape: Sequence[int],
+    num_classes: int | None,
+) -> tf.Tensor | None:
+    """Checks a training batch while the step is traced; returns its labels or None.
+
+    Raises:
+        TypeError: if images are not floats.
+        ValueError: if shapes do not fit or labels are missing.
+    """
+    if not x.dtype.is_floating:
+        raise TypeError(
+            "Images of floats in [-1, 1] were expected. Received: x of type "
+            f"{x.dtype.name}. Load data with tfgenai.data.load, or scale bytes with "
+            "x / 127.5 - 1."
+        )
+    if not x.shape[1:].is_compatible_with(tuple(image_shape)):
+        raise ValueError(
+            f"Images of shape {tuple(image_shape)} were expected. Received: batches "
+            f"of shape {x.shape}. Resize the data, or make the model with their shape."
+        )
+    if num_classes is None:
+        return None
+    if y is None:
+        raise ValueError(
+            "Batches of (x, labels) were expected: the model is conditional. "
+            "Received: y=None. Give labels, or make it with num_classes=None."
+        )
+    if not y.dtype.is_integer or y.shape.rank != 1:
+        raise ValueError(
+            "Integer labels of shape (batch,) were expected. Received: y of type "
+            f"{y.dtype.name} and shape {y.shape}. Turn one-hot labels into numbers "
+            "with argmax."
+        )
+    return y
+
+
+def check_images(x: Any, image_shape: Sequence[int], *, name: str = "x") -> np.ndarray:
+    """Returns images as a float32 array.
+
+    Args:
+        x: float `(n, height, width, channels)` in [-1, 1], array or tensor.
+        image_shape: (height, width, channels).
+        name: the argument's name, for messages.
+
+    Returns:
+        float32 `(n, height, width, channels)`.
+
+    Raises:
+        TypeError: if they are not floats.
+        ValueError: if shape or range do not fit.
+    """
+    array = np.asarray(x)
+    if array.dtype.kind != "f":
+        raise TypeError(
+            "Images of floats in [-1, 1] were expected. Received: "
+            f"{name} of type {array.dtype}. Turn bytes into floats with "
+            f"{name} / 127.5 - 1."
+        )
+    expected = tuple(image_shape)
+    if array.ndim != 4 or array.shape[1:] != expected or not len(array):
+        raise ValueError(
+            f"Images of shape (n, {', '.join(map(str, expected))}), n > 0, were "
+            f"expected. Received: {name} of shape {array.shape}. Resize them, or add "
+            f"an axis to a single one: {name}[None]."
+        )
+    # Written so that NaN is out of range.
+    if not (np.abs(array) <= 1.0).all():
+        worst = array[~(np.abs(array) <= 1.0)].ravel()[0]
+        raise ValueError(
+            f"Images of values in [-1, 1] were expected. Received: {name} with the "
+            f"value {worst}. Scale them first."
+        )
+    return array.astype(np.float32, copy=False)
+
+
+def check_image(x: Any, image_shape: Sequence[int], *, name: str = "x") -> np.ndarray:
+    """Returns one image `(height, width, channels)` as a batch of one.
+
+    Raises:
+        TypeError: if it is not of floats.
+        ValueError: if shape or range do not fit.
+    """
+    array = np.asarray(x)
+    if array.shape != tuple(image_shape):
+        raise ValueError(
+            f"One image of shape {tuple(image_shape)} was expected. Received: {name} "
+            f"of shape {array.shape}. Pick one of a batch: {name}[0]."
+        )
+    return check_images(array[np.newaxis], image_shape, name=name)
+
+
+def check_latents(z: Any, latent_dim: int) -> np.ndarray:
+    """Returns latents as a float32 array `(n, latent_dim)`.
+
+    Raises:
+        TypeError: if they are not numbers.
+        ValueError: if the shape does not fit or a value is not finite.
+    """
+    array = np.asarray(z)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(
+            "Latents of floats were expected. Received: "
+            f"z of type {array.dtype}. Use what encode() returned."
+        )
+    if array.ndim != 2 or array.shape[1] != latent_dim or not len(array):
+        raise ValueError(
+            f"Latents of shape (n, {latent_dim}), n > 0, were expected. Received: "
+            f"z of shape {array.shape}. Add an axis to a single one: z[None]."
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(
+            "Finite latents were expected. Received: "
+            f"z with the value {array[~np.isfinite(array)][0]}."
+        )
+    return array.astype(np.float32, copy=False)
+
+
+def check_labels(labels: Any, n: int, condition: Condition | None) -> np.ndarray | None:
+    """Returns one label a row, or None for a model without labels.
+
+    Args:
+        labels: one label for all rows, or `n` of them; None for no labels.
+        n: number of rows.
+        condition: what the model says of its labels, or None if it takes none.
+
+    Returns:
+        int32 `(n,)`, or None.
+
+    Raises:
+        TypeError: if labels are not integers, or the model takes none.
+        ValueError: if labels are missing, too many or out of range.
+    """
+    if condition is None:
+        if labels is not None:
+            raise TypeError(
+                "No labels were expected: the model was made with num_classes=None. "
+                "Received: labels. Leave them out, or make it with num_classes."
+            )
+        return None
+    if labels is None:
+        raise ValueError(
+            "One label for all or one per row was expected: the model is conditional. "
+            "Received: labels=None. Give labels=."
+        )
+    return condition.to_array(labels, n)
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)

@@ -164,6 +164,25 @@ def test_evaluation_repeats_itself_and_does_not_train():
     assert_same(before, after)
 
 
+def test_evaluation_before_and_after_a_fit_in_chunks_sees_every_batch():
+    model = ToyModel()
+    model.compile(keras.optimizers.SGD(0.0))
+    before = model.evaluate(toy_data(), verbose=0, return_dict=True)
+    model.fit(toy_data(), epochs=2, verbose=0)
+    after = model.evaluate(toy_data(), verbose=0, return_dict=True)
+    assert float(model.trackers[0].count.numpy()) == 32
+    assert before["loss"] == pytest.approx(after["loss"], rel=1e-6)
+
+
+def test_a_second_fit_does_not_compile_again():
+    model = ToyModel()
+    model.compile()
+    model.fit(Epochs(), epochs=1, verbose=0)
+    first = model.train_function
+    model.fit(Epochs(), epochs=1, verbose=0)
+    assert model.train_function is first
+
+
 def test_the_same_seed_gives_the_same_sample_whatever_the_batch():
     model = ToyModel()
     samples = model.generate(5, seed=3, labels=[0, 1, 2, 0, 1])

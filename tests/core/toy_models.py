@@ -50,9 +50,8 @@ class ToyModel(GenerativeModel):
         )
         self.finish_init()
 
-    @property
-    def sampling_network(self):
-        return self.network
+    def averaged_weights(self):
+        return self.network.weights
 
     def conditions(self):
         return (

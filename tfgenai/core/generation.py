@@ -130,7 +130,10 @@ class Generation:
         cache = self.__dict__.setdefault("_sampler_cache", {})
         if jit_compile not in cache:
             cache[jit_compile] = tf.function(
-                self.sample, jit_compile=jit_compile, reduce_retracing=True
+                self.sample,
+                jit_compile=jit_compile,
+                reduce_retracing=True,
+                autograph=False,
             )
         return cache[jit_compile]
 

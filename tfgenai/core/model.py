@@ -1,5 +1,7 @@
 """GenerativeModel: step, seeds, averages, logs, files and exports of every family."""
 
+import tfgenai.core.backend  # noqa: F401  # isort: skip
+
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +11,6 @@ import keras
 import tensorflow as tf
 
 from tfgenai.core import allocator, random
-from tfgenai.core import backend as _backend  # noqa: F401
 from tfgenai.core.compiled_loop import CompiledLoop
 from tfgenai.core.conditions import Condition
 from tfgenai.core.ema import WeightAverage
@@ -36,7 +37,7 @@ class GenerativeModel(Generation, keras.Model):
       networks with `dtype=self.dtype_policy` and ends with `self.finish_init()`;
     - `compute_losses(x, y, sample_weight, *, seed, training)`;
     - `sample(seeds, **conditions)`, a pure function of its arguments;
-    - `sampling_network`, what is averaged and sampled from;
+    - `averaged_weights()`, where sampling needs only a part of the networks;
     - `conditions()`, what a caller may say of each sample;
     - `get_config()`, exactly the constructor's arguments.
 
@@ -90,7 +91,8 @@ class GenerativeModel(Generation, keras.Model):
         self.non_finite_step = counter("non_finite_step", -1)
         self.non_finite_loss = counter("non_finite_loss", -1)
         self.trackers = [keras.metrics.Mean(name=name) for name in self.loss_names]
-        self.ema = WeightAverage(self, self.sampling_network.weights, self.ema_decay)
+        self._steps_per_epoch: int | None = None
+        self.ema = WeightAverage(self, self.averaged_weights(), self.ema_decay)
         self.built = True
 
     # ---- what a subclass writes ----------------------------------------------
@@ -137,10 +139,9 @@ class GenerativeModel(Generation, keras.Model):
         """What a caller may say of each sample; required ones and knobs."""
         return ()
 
-    @property
-    def sampling_network(self) -> Any:
-        """The layer whose weights are averaged and sampled from; default: all."""
-        return self
+    def averaged_weights(self) -> list[keras.Variable]:
+        """The weights that the EMA averages; default: all."""
+        return self.weights
 
     def optimized_variables(self, optimizer_name: str) -> list[keras.Variable]:
         """The variables that the optimizer of that name moves."""
@@ -292,14 +293,25 @@ class GenerativeModel(Generation, keras.Model):
         if isinstance(call.get("x"), tf.data.Dataset):
             call["shuffle"] = False  # a dataset has its own order; Keras would warn
         if self.compiled and self._compile_arguments["steps_per_execution"] == "auto":
-            self.steps_per_execution = automatic_steps_per_execution(
-                callbacks, call.get("steps_per_epoch"), bool(self.jit_compile)
+            self._set_steps_per_execution(
+                automatic_steps_per_execution(
+                    callbacks, call.get("steps_per_epoch"), bool(self.jit_compile)
+                )
             )
         self._steps_per_epoch = call.get("steps_per_epoch")
+        if isinstance(self.train_function, CompiledLoop):
+            self.train_function.steps_per_epoch = self._steps_per_epoch
         if self.jit_compile:
             allocator.keep_temporary_memory()
-        self.train_function = None
         return super().fit(*bound.args, **bound.kwargs)
+
+    def _set_steps_per_execution(self, steps: int) -> None:
+        if steps == self.steps_per_execution:
+            return
+        self.steps_per_execution = steps
+        # Traced functions hold the old number: they would skip or repeat batches.
+        self.train_function = self.test_function = self.predict_function = None
+        self._eval_epoch_iterator = None
 
     def make_train_function(self, force: bool = False) -> None:
         """Makes the function that `fit` calls; see `core.compiled_loop`."""
@@ -311,7 +323,7 @@ class GenerativeModel(Generation, keras.Model):
                 self.train_step,
                 self.get_metrics_result,
                 self.steps_per_execution,
-                getattr(self, "_steps_per_epoch", None),
+                self._steps_per_epoch,
             )
         else:
             super().make_train_function(force=force)

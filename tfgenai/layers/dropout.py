@@ -1,11 +1,12 @@
 """Dropout whose mask is a function of the step's seed, so that resuming is exact."""
 
+import tfgenai.core.backend  # noqa: F401  # isort: skip
+
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfgenai.core import backend as _backend  # noqa: F401
 from tfgenai.core import random
 
 

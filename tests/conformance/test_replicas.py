@@ -1,0 +1,66 @@
+"""Law: two replicas take the step of one, and draw noise of their own."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from models import assert_same_state, batches, constant_noise, state
+
+from tfgenai.core import random
+
+
+def mirrored():
+    devices = tf.config.list_logical_devices("CPU")[:2]
+    return tf.distribute.MirroredStrategy([d.name for d in devices])
+
+
+def trained(descriptor, n, batch_size):
+    model = descriptor.make(ema_decay=0.9)
+    # Gradients, not Adam's signs, are compared: SGD.
+    model.compile(
+        **{name: keras.optimizers.SGD(0.01) for name in model.optimizer_names}
+    )
+    model.fit(
+        batches(n=n, batch_size=batch_size, drop_remainder=False), epochs=1, verbose=0
+    )
+    return state(model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [16, 13], ids=["even", "uneven_last_batch"])
+def test_two_replicas_take_the_step_of_one(descriptor, n, monkeypatch):
+    if descriptor.has_batch_norm:
+        pytest.skip("statistics of half a batch are not those of a whole one")
+    monkeypatch.setattr(random, "normal", constant_noise)
+    monkeypatch.setattr(random, "next_scoped_seed", lambda: tf.constant([0, 0]))
+    monkeypatch.setattr(
+        random,
+        "uniform",
+        lambda seed, shape, minval=0.0, maxval=1.0: tf.fill(shape, 0.5),
+    )
+    one = trained(descriptor, n, 8)
+    with mirrored().scope():
+        two = trained(descriptor, n, 8)
+    assert_same_state(one, two, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_replicas_draw_different_noise(descriptor, monkeypatch):
+    drawn = []
+    real = random.normal
+
+    def spy(seed, shape, dtype="float32"):
+        noise = real(seed, shape, dtype)
+        tf.py_function(lambda v: drawn.append(v.numpy()), [noise], [])
+        return noise
+
+    monkeypatch.setattr(random, "normal", spy)
+    with mirrored().scope():
+        model = descriptor.make()
+        model.compile()
+        model.fit(batches(n=8, batch_size=8), verbose=0)
+    assert len(drawn) >= 2
+    assert all(len(noise) == 4 for noise in drawn)  # half of the batch each
+    firsts = {noise.ravel()[0].item() for noise in drawn}
+    assert len(firsts) == len(drawn)
+    assert np.isfinite(list(firsts)).all()

@@ -1,0 +1,77 @@
+"""Law: train 4 = train 2 + kill + 2, with dropout, shuffling and augmentation on."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+from models import MODELS, assert_same_state, shuffled, state
+
+import tfgenai as tg
+
+
+def make(descriptor):
+    model = descriptor.make(ema_decay=0.9, seed=2)
+    model.compile()
+    return model
+
+
+class KillAfter(keras.callbacks.Callback):
+    """Ends the process as a power cut would, in the middle of an epoch."""
+
+    works_on_chunks = True
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+        self.current = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.current = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.current == self.epoch:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train(descriptor, folder, epochs, callbacks=()):
+    model = make(descriptor)
+    model.fit(
+        shuffled(),
+        epochs=epochs,
+        verbose=0,
+        callbacks=[tg.train.Backup(folder), *callbacks],
+    )
+    return model
+
+
+def test_a_resumed_run_is_the_unbroken_run(descriptor, tmp_path):
+    whole = make(descriptor)
+    whole.fit(shuffled(), epochs=4, verbose=0)
+    train(descriptor, tmp_path / "backup", 2)
+    resumed = train(descriptor, tmp_path / "backup", 4)
+    assert int(resumed.step.numpy()) == int(whole.step.numpy()) > 0
+    assert_same_state(state(whole), state(resumed))
+
+
+@pytest.mark.slow
+def test_a_killed_process_resumes_bit_for_bit(tmp_path):
+    descriptor = MODELS[2]  # the one with dropout
+    whole = make(descriptor)
+    whole.fit(shuffled(), epochs=4, verbose=0)
+    backup = tmp_path / "backup"
+    done = subprocess.run(
+        [sys.executable, __file__, str(backup)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    resumed = train(descriptor, backup, 4)
+    assert_same_state(state(whole), state(resumed))
+
+
+if __name__ == "__main__":
+    train(MODELS[2], sys.argv[1], 4, [KillAfter(2)])

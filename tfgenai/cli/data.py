@@ -1,0 +1,78 @@
+"""`tfgenai data`: import original files of a data set, and look at what it holds."""
+
+import json
+from pathlib import Path
+
+import click
+
+_DATA_DIR = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of prepared TFDS sets.  [default: TFDS_DATA_DIR or "
+    "~/tensorflow_datasets]",
+)
+_JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as JSON."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Import, look at and prepare data."""
+
+
+@command.command("import")
+@click.argument("name")
+@click.option(
+    "--from",
+    "folder",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder that holds the original files under their own names.",
+)
+@_DATA_DIR
+@_JSON
+def import_(name: str, folder: Path, data_dir: Path | None, as_json: bool) -> None:
+    """Prepare the TFDS set NAME from its original files, without a network.
+
+    The files are checked against the checksums that TFDS registers and copied to where
+    it would have downloaded them.
+    """
+    from tfgenai.data.offline import import_files
+    from tfgenai.data.tfds_builders import default_data_dir
+
+    counts = import_files(name, folder, data_dir=data_dir)
+    where = str(data_dir or default_data_dir())
+    if as_json:
+        click.echo(json.dumps({"name": name, "data_dir": where, "splits": counts}))
+        return
+    for split, count in counts.items():
+        click.echo(f"{split}: {count:,} examples")
+    click.echo(f"Prepared {name} in {where}")
+
+
+@command.command()
+@click.argument("name_or_path")
+@click.option(
+    "--image-size",
+    type=click.IntRange(min=1),
+    nargs=2,
+    metavar="HEIGHT WIDTH",
+    help="Size to bring the images to, in pixels, if they differ.",
+)
+@_DATA_DIR
+@_JSON
+def show(
+    name_or_path: str,
+    image_size: tuple[int, int] | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Print the card of a set or of a folder of images: counts, labels, hashes.
+
+    NAME_OR_PATH is `digits`, the name of a TFDS set, or a folder.
+    """
+    from tfgenai.data.pipeline import describe
+
+    card = describe(name_or_path, image_size=image_size, data_dir=data_dir)
+    click.echo(json.dumps(card.to_json()) if as_json else str(card))

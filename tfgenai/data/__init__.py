@@ -1,0 +1,60 @@
+"""Raw data to `tf.data` datasets of images in [-1, 1]: sources, splits, cards.
+
+Names are loaded when they are first used, so that a card can be read without
+TensorFlow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tfgenai.data import augment as augment
+    from tfgenai.data.card import DatasetCard as DatasetCard
+    from tfgenai.data.card import SplitCard as SplitCard
+    from tfgenai.data.content import example_hashes as example_hashes
+    from tfgenai.data.dataset import ImageDataset as ImageDataset
+    from tfgenai.data.offline import import_files as import_files
+    from tfgenai.data.pipeline import ImageArrays as ImageArrays
+    from tfgenai.data.pipeline import describe as describe
+    from tfgenai.data.pipeline import load as load
+    from tfgenai.data.pipeline import load_arrays as load_arrays
+    from tfgenai.data.sources import Source as Source
+
+_HOMES = {
+    "DatasetCard": "card",
+    "ImageArrays": "pipeline",
+    "ImageDataset": "dataset",
+    "Source": "sources",
+    "SplitCard": "card",
+    "describe": "pipeline",
+    "example_hashes": "content",
+    "import_files": "offline",
+    "load": "pipeline",
+    "load_arrays": "pipeline",
+}
+
+__all__ = [  # noqa: RUF022 - sorted without regard to case
+    "augment",
+    "DatasetCard",
+    "describe",
+    "example_hashes",
+    "ImageArrays",
+    "ImageDataset",
+    "import_files",
+    "load",
+    "load_arrays",
+    "Source",
+    "SplitCard",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"tfgenai.data.{_HOMES[name]}"), name)
+    if name == "augment":
+        return importlib.import_module("tfgenai.data.augment")
+    raise AttributeError(f"module 'tfgenai.data' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

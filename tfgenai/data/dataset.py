@@ -1,0 +1,264 @@
+"""ImageDataset: batches whose order and noise are a function of seed and epoch."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfgenai.core import random
+from tfgenai.data.augment import Augmentation
+from tfgenai.data.card import DatasetCard
+from tfgenai.data.images import to_float
+from tfgenai.data.sources import Records
+
+SHUFFLE_WINDOW = 10_000  # examples, for sets that are read from front to back
+_STREAM = 0x64617461  # keeps these draws apart from those of a model's steps
+_ORDER, _AUGMENT, _BINARIZE, _WINDOW = range(4)
+_PREFETCH_BYTES = 16 * 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How batches are made of records.
+
+    Args:
+        records: the examples of the whole split.
+        rows: int64 `(n,)`, those of the slice.
+        batch_size: examples in a batch.
+        shuffle: whether each epoch has its own order.
+        drop_remainder: whether an incomplete last batch is left out.
+        augment: changes of the images, in this order.
+        binarize: None, "dynamic", "static" or "threshold".
+        seed: seed of order and noise.
+    """
+
+    records: Records
+    rows: np.ndarray
+    batch_size: int
+    shuffle: bool
+    drop_remainder: bool
+    augment: tuple[Augmentation, ...]
+    binarize: str | None
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of batches in an epoch."""
+        full, rest = divmod(len(self.rows), self.batch_size)
+        return full + bool(rest and not self.drop_remainder)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all epochs are alike."""
+        return not (self.shuffle or self.augment or self.binarize == "dynamic")
+
+
+class ImageDataset(tf.data.Dataset):
+    """A `tf.data.Dataset` of `(x, y)` or `x`, with its card; made by `load`.
+
+    x is float32 `(batch, height, width, channels)` in [-1, 1], y int32 `(batch,)`.
+    Each time it is iterated the next epoch comes, from epoch 0 on. `for_epochs` gives
+    epochs by number.
+
+    Attributes:
+        card: `DatasetCard` of what was loaded.
+        num_examples: examples in the slice.
+        steps_per_epoch: batches in an epoch.
+    """
+
+    def __init__(self, plan: Plan, card: DatasetCard) -> None:
+        self.card = card
+        self.num_examples = len(plan.rows)
+        self.steps_per_epoch = plan.steps_per_epoch
+        self._pipeline = _Pipeline(plan)
+        if plan.is_constant:
+            epochs = tf.data.Dataset.range(1)
+        else:
+            counter = itertools.count()
+
+            # Python is asked once an epoch. A variable would do too, but one that is
+            # made under a distribution strategy cannot be used in a dataset.
+            def next_epoch() -> Iterator[int]:
+                yield next(counter)
+
+            epochs = tf.data.Dataset.from_generator(
+                next_epoch, output_signature=tf.TensorSpec((), tf.int64)
+            )
+        self._dataset = self._pipeline.batches(epochs, self.steps_per_epoch)
+        super().__init__(self._dataset._variant_tensor)
+
+    def for_epochs(self, initial_epoch: int, epochs: int) -> tf.data.Dataset:
+        """The epochs from `initial_epoch` to `epochs` - 1, one after the other.
+
+        Args:
+            initial_epoch: number of the first epoch, from 0.
+            epochs: number of the epoch to stop before.
+
+        Returns:
+            A `tf.data.Dataset` of `steps_per_epoch * (epochs - initial_epoch)`
+            batches. An epoch's batches depend on the seed and on its number alone.
+
+        Raises:
+            ValueError: if a number is negative.
+        """
+        if initial_epoch < 0 or epochs < 0:
+            raise ValueError(
+                "Numbers from 0 on were expected. Received: initial_epoch="
+                f"{initial_epoch}, epochs={epochs}."
+            )
+        count = max(epochs - initial_epoch, 0)
+        return self._pipeline.batches(
+            tf.data.Dataset.range(initial_epoch, max(epochs, initial_epoch)),
+            self.steps_per_epoch * count,
+        )
+
+    @property
+    def element_spec(self) -> Any:
+        """Types and shapes of a batch."""
+        return self._dataset.element_spec
+
+    def _inputs(self) -> list[tf.data.Dataset]:
+        return [self._dataset]
+
+
+class _Pipeline:
+    """Holds the tensors of a plan and makes datasets of epoch numbers."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        records = plan.records
+        with tf.device("CPU:0"):
+            base = random.step_seed(plan.seed, _STREAM)
+            self._seeds = [random.fold(base, purpose) for purpose in range(4)]
+            self._rows = tf.constant(plan.rows, tf.int64)
+            images = records.images
+            if images is not None and plan.binarize == "static":
+                images = static_binary(images, plan.seed)
+            self._images = None if images is None else tf.constant(images)
+            self._labels = (
+                None if records.labels is None else tf.constant(records.labels)
+            )
+            self._row_seeds = None
+            if images is None and plan.binarize == "static":
+                self._row_seeds = tf.constant(random.row_seeds(plan.seed, len(records)))
+            if records.stream is not None:
+                chosen = np.zeros(len(records), bool)
+                chosen[plan.rows] = True
+                self._chosen = tf.constant(chosen)
+
+    def batches(self, epochs: tf.data.Dataset, num_batches: int) -> tf.data.Dataset:
+        """The batches of the epochs whose numbers `epochs` yields."""
+        streamed = self._plan.records.stream is not None
+        dataset = epochs.flat_map(self._streamed if streamed else self._by_index)
+        dataset = dataset.map(self._finish, num_parallel_calls=2, deterministic=True)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
+        size = self._plan.batch_size * int(np.prod(self._plan.records.image_shape)) * 4
+        dataset = dataset.prefetch(max(2, min(16, _PREFETCH_BYTES // size)))
+        options = tf.data.Options()
+        # The autotuner holds up the end of an iteration, see keras.Model.fit.
+        options.autotune.enabled = False
+        options.deterministic = True
+        options.experimental_distribute.auto_shard_policy = (
+            tf.data.experimental.AutoShardPolicy.DATA
+        )
+        return dataset.with_options(options)
+
+    def _by_index(self, epoch: tf.Tensor) -> tf.data.Dataset:
+        """Batches of `(epoch, batch, indices)` for records that have an index."""
+        plan, n, order = self._plan, len(self._plan.rows), self._rows
+        if plan.shuffle:
+            seed = random.fold(self._seeds[_ORDER], epoch)
+            order = tf.gather(order, random.permutation(seed, n))
+        full = n // plan.batch_size
+        parts = []
+        if full:
+            table = tf.reshape(order[: full * plan.batch_size], (full, plan.batch_size))
+            numbers = tf.range(full, dtype=tf.int64)
+            parts.append(
+                tf.data.Dataset.from_tensor_slices(
+                    (tf.fill([full], epoch), numbers, table)
+                )
+            )
+        if n % plan.batch_size and not plan.drop_remainder:
+            rest = order[full * plan.batch_size :]
+            rest = tf.ensure_shape(rest, (n % plan.batch_size,))
+            last = (epoch, tf.constant(full, tf.int64), rest)
+            parts.append(tf.data.Dataset.from_tensors(last))
+        return parts[0] if len(parts) == 1 else parts[0].concatenate(parts[1])
+
+    def _streamed(self, epoch: tf.Tensor) -> tf.data.Dataset:
+        """Batches of `(epoch, batch, indices, images)` in the order of storage."""
+        plan = self._plan
+        dataset = plan.records.stream
+        if len(plan.rows) < len(plan.records):
+            dataset = dataset.filter(lambda i, _: tf.gather(self._chosen, i))
+        if plan.shuffle:
+            seed = random.fold(self._seeds[_WINDOW], epoch)
+            dataset = dataset.shuffle(
+                min(SHUFFLE_WINDOW, len(plan.rows)),
+                seed=tf.bitcast(seed, tf.int64),
+                reshuffle_each_iteration=False,
+            )
+        dataset = dataset.batch(plan.batch_size, drop_remainder=plan.drop_remainder)
+        return dataset.enumerate().map(lambda batch, pair: (epoch, batch, *pair))
+
+    def _finish(
+        self,
+        epoch: tf.Tensor,
+        batch: tf.Tensor,
+        indices: tf.Tensor,
+        images: tf.Tensor | None = None,
+    ) -> Any:
+        """Gathers, augments, binarizes and scales one batch."""
+        plan = self._plan
+        if self._images is not None:
+            images = tf.gather(self._images, indices)
+        elif images is None:
+            images = plan.records.fetch(indices)
+        if self._row_seeds is not None:
+            images = _static(images, tf.gather(self._row_seeds, indices))
+        for place, augmentation in enumerate(plan.augment):
+            seed = random.fold(self._noise(_AUGMENT, epoch, batch), place)
+            images = augmentation(images, seed)
+        if plan.binarize == "dynamic":
+            probs = tf.cast(images, tf.float32) / 255.0
+            ones = random.bernoulli(self._noise(_BINARIZE, epoch, batch), probs)
+            x = 2.0 * ones - 1.0
+        elif plan.binarize == "threshold":
+            x = tf.where(images > 127, 1.0, -1.0)
+        else:
+            x = to_float(images)
+        return x if self._labels is None else (x, tf.gather(self._labels, indices))
+
+    def _noise(self, purpose: int, epoch: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+        return random.fold(random.fold(self._seeds[purpose], epoch), batch)
+
+
+def static_binary(images: np.ndarray, seed: int) -> np.ndarray:
+    """Draws each pixel once as 0 or 255, with its grey value as the chance of 255.
+
+    Args:
+        images: uint8 `(n, height, width, channels)`.
+        seed: the draw of image `i` depends on `seed` and `i` alone.
+
+    Returns:
+        uint8 of the same shape.
+    """
+    seeds = random.row_seeds(seed, len(images))
+    result = np.empty_like(images)
+    for start in range(0, len(images), 4096):
+        rows = slice(start, start + 4096)
+        result[rows] = _static(tf.constant(images[rows]), tf.constant(seeds[rows]))
+    return result
+
+
+def _static(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+    chance = random.row_uniform(seeds, images.shape[1:])
+    return tf.where(
+        chance < tf.cast(images, tf.float32) / 255.0,
+        tf.constant(255, tf.uint8),
+        tf.constant(0, tf.uint8),
+    )

@@ -159,14 +159,14 @@ class LatentSpace:
                 f"A dimension from 0 to {self.latent_dim - 1} was expected. Received: "
                 f"dimension={dimension}."
             )
-        values = np.asarray(values, np.float32)
-        if values.ndim != 1 or not len(values):
+        column = np.asarray(values, np.float32)
+        if column.ndim != 1 or not len(column):
             raise ValueError(
                 "A list of values was expected. Received: "
-                f"values of shape {values.shape}. Try np.linspace(-3, 3, 7)."
+                f"values of shape {column.shape}. Try np.linspace(-3, 3, 7)."
             )
-        z = np.repeat(self.encode(x, labels), len(values), axis=0)
-        z[:, dimension] = values
+        z = np.repeat(self.encode(x, labels), len(column), axis=0)
+        z[:, dimension] = column
         return self.decode(z, labels)
 
     def log_likelihood(
@@ -217,8 +217,9 @@ class LatentSpace:
                 f"Images in the likelihood's support, {self.likelihood.support}, were "
                 f"expected: for others there is no likelihood. Received: x with other "
                 f"values in {len(outside)} of {len(x)} images, the first x"
-                f"[{outside[0]}]. Binarise the data (binarize= of tfgenai.data.load), "
-                "or train a model with another likelihood."
+                f"[{outside[0]}]. Prepare the data for it (for binary pixels, "
+                "binarize= of tfgenai.data.load), or train a model with another "
+                "likelihood."
             )
         if batch_size is None:
             values = math.prod(self.image_shape) * SAMPLES_PER_CHUNK

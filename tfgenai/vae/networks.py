@@ -14,14 +14,20 @@ from typing import Any
 import keras
 
 from tfgenai.core import backend as _backend  # noqa: F401
-from tfgenai.core import random
 from tfgenai.core.registry import Registry
+from tfgenai.vae.network_parts import (
+    DECODER_STREAM,
+    ENCODER_STREAM,
+    Initializers,
+    finish_encoder,
+    hidden_layers,
+    latent_inputs,
+)
 
 Builder = Callable[..., keras.Model]
 
 NETWORKS: Registry[tuple[Builder, Builder]] = Registry("network")
 
-_ENCODER_STREAM, _DECODER_STREAM = 1, 2
 _KERNEL_SIZE = 4  # a multiple of the stride: every output sees as many inputs
 
 
@@ -57,13 +63,13 @@ def mlp_encoder(
     """
     images = keras.Input(tuple(image_shape), name="images")
     x = keras.layers.Flatten(dtype=dtype)(images)
-    return _encoder(
+    return finish_encoder(
         images,
         x,
         latent_dim,
         num_classes,
         hidden_units,
-        _Initializers(seed, _ENCODER_STREAM),
+        Initializers(seed, ENCODER_STREAM),
         dtype,
     )
 
@@ -98,9 +104,9 @@ def mlp_decoder(
         >>> mlp_decoder((28, 28, 1), 20, num_parameters=1).output_shape
         (None, 28, 28, 1)
     """
-    new = _Initializers(seed, _DECODER_STREAM)
-    inputs, x = _latent_inputs(latent_dim, num_classes, dtype)
-    x = _hidden(x, tuple(reversed(tuple(hidden_units))), new, dtype)
+    new = Initializers(seed, DECODER_STREAM)
+    inputs, x = latent_inputs(latent_dim, num_classes, dtype)
+    x = hidden_layers(x, tuple(reversed(tuple(hidden_units))), new, dtype)
     height, width, _ = image_shape
     # Float32 from here on: a loss in half precision is noise.
     x = keras.layers.Dense(
@@ -150,7 +156,7 @@ def conv_encoder(
         (None, 40)
     """
     _smallest_image(image_shape, filters)
-    new = _Initializers(seed, _ENCODER_STREAM)
+    new = Initializers(seed, ENCODER_STREAM)
     images = keras.Input(tuple(image_shape), name="images")
     x = images
     for channels in filters:
@@ -164,7 +170,7 @@ def conv_encoder(
             dtype=dtype,
         )(x)
     x = keras.layers.Flatten(dtype=dtype)(x)
-    return _encoder(images, x, latent_dim, num_classes, hidden_units, new, dtype)
+    return finish_encoder(images, x, latent_dim, num_classes, hidden_units, new, dtype)
 
 
 def conv_decoder(
@@ -203,10 +209,10 @@ def conv_decoder(
         (None, 32, 32, 6)
     """
     height, width = _smallest_image(image_shape, filters)
-    new = _Initializers(seed, _DECODER_STREAM)
-    inputs, x = _latent_inputs(latent_dim, num_classes, dtype)
+    new = Initializers(seed, DECODER_STREAM)
+    inputs, x = latent_inputs(latent_dim, num_classes, dtype)
     units = (*reversed(tuple(hidden_units)), height * width * filters[-1])
-    x = _hidden(x, units, new, dtype)
+    x = hidden_layers(x, units, new, dtype)
     x = keras.layers.Reshape((height, width, filters[-1]), dtype=dtype)(x)
     for channels in reversed(tuple(filters)):
         x = keras.layers.Conv2DTranspose(
@@ -233,49 +239,6 @@ NETWORKS.register("mlp")((mlp_encoder, mlp_decoder))
 NETWORKS.register("conv")((conv_encoder, conv_decoder))
 
 
-def _encoder(
-    images: Any,
-    x: Any,
-    latent_dim: int,
-    num_classes: int | None,
-    hidden_units: Sequence[int],
-    new: "_Initializers",
-    dtype: Any,
-) -> keras.Model:
-    inputs = images
-    if num_classes is not None:
-        labels = keras.Input((num_classes,), name="one_hot_labels")
-        inputs = [images, labels]
-        x = keras.layers.Concatenate(dtype=dtype)([x, labels])
-    x = _hidden(x, hidden_units, new, dtype)
-    outputs = keras.layers.Dense(
-        2 * latent_dim,
-        kernel_initializer=new.glorot(),
-        dtype="float32",
-        name="posterior",
-    )(x)
-    return keras.Model(inputs, outputs, name="encoder")
-
-
-def _latent_inputs(
-    latent_dim: int, num_classes: int | None, dtype: Any
-) -> tuple[Any, Any]:
-    latents = keras.Input((latent_dim,), name="latents")
-    if num_classes is None:
-        return latents, latents
-    labels = keras.Input((num_classes,), name="one_hot_labels")
-    inputs = [latents, labels]
-    return inputs, keras.layers.Concatenate(dtype=dtype)(inputs)
-
-
-def _hidden(x: Any, units: Sequence[int], new: "_Initializers", dtype: Any) -> Any:
-    for size in units:
-        x = keras.layers.Dense(
-            size, activation="relu", kernel_initializer=new.he(), dtype=dtype
-        )(x)
-    return x
-
-
 def _smallest_image(
     image_shape: Sequence[int], filters: Sequence[int]
 ) -> tuple[int, int]:
@@ -295,19 +258,3 @@ def _smallest_image(
 
 def _next_multiple(size: int, factor: int) -> int:
     return math.ceil(size / factor) * factor
-
-
-class _Initializers:
-    """Initial weights as a function of one seed: a new stream for each layer."""
-
-    def __init__(self, seed: int, stream: int) -> None:
-        self._generator = random.numpy_generator(seed, stream)
-
-    def glorot(self) -> keras.initializers.Initializer:
-        return keras.initializers.GlorotUniform(seed=self._next())
-
-    def he(self) -> keras.initializers.Initializer:
-        return keras.initializers.HeUniform(seed=self._next())
-
-    def _next(self) -> int:
-        return int(self._generator.integers(2**31 - 1))

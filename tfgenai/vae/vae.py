@@ -264,7 +264,7 @@ class VAE(LatentSpace, GenerativeModel):
         labels = () if self.label_condition is None else (self.label_condition,)
         return (*labels, _TEMPERATURE, _PIXEL_NOISE)
 
-    def sample(
+    def sample(  # type: ignore[override]  # the conditions, by name
         self,
         seeds: tf.Tensor,
         *,

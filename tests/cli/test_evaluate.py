@@ -56,7 +56,8 @@ def test_both_forms_evaluate_and_write_both_files(run, spy, tmp_path, verb) -> N
     result = run(
         *verb,
         "--data", "mnist", folder, "--metrics", "fid, kid", "--num-samples", 500,
-        "--seed", 3, "--features", "mine", "--batch-size", 50, "--output", output,
+        "--seed", 3, "--features", "mine", "--test-split", "train[90%:]",
+        "--batch-size", 50, "--output", output,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert calls == [
@@ -67,6 +68,7 @@ def test_both_forms_evaluate_and_write_both_files(run, spy, tmp_path, verb) -> N
             "seed": 3,
             "metrics": ["fid", "kid"],
             "features": "mine",
+            "splits": ("train", "train[90%:]"),
             "batch_size": 50,
             "verbose": True,
         }

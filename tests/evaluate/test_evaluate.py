@@ -144,8 +144,8 @@ def test_named_data_and_extractor(digits, extractor_folder, monkeypatch) -> None
 
     asked = []
 
-    def load_arrays(name, *, split, image_size, seed):
-        asked.append((name, split, image_size, seed))
+    def load_arrays(name, *, split, image_size):
+        asked.append((name, split, image_size))
         return digits[split == "test"]
 
     monkeypatch.setattr(tfgenai.data, "load_arrays", load_arrays)
@@ -154,7 +154,7 @@ def test_named_data_and_extractor(digits, extractor_folder, monkeypatch) -> None
     (home / "extractors" / "mine_classifier").symlink_to(extractor_folder)
     monkeypatch.setenv("TFGENAI_HOME", str(home))
     report = evaluate_samples(digits[0].images[:50], "mine", seed=4, metrics=["kid"])
-    assert asked == [("mine", split, (8, 8), 4) for split in ("train", "test")]
+    assert asked == [("mine", split, (8, 8)) for split in ("train", "test")]
     assert report.data["data"] == "mine"
     with pytest.raises(CheckpointError, match="fit-extractor other`"):
         evaluate_samples(digits[0].images[:50], "other", metrics=["kid"])
@@ -200,6 +200,13 @@ def test_data_that_does_not_fit_is_refused(digits, extractor) -> None:
     wide = dataclasses.replace(digits[1], images=np.zeros((9, 16, 16, 1), np.uint8))
     with pytest.raises(ValueError, match=r"\(8, 8, 1\) and \(16, 16, 1\)"):
         evaluate_samples(Untouchable(), wide, features=extractor)
+
+
+def test_images_that_the_extractor_has_seen_are_no_test(digits, extractor) -> None:
+    with pytest.raises(ValueError, match="has not seen the test images"):
+        evaluate_samples(
+            digits[1].images, digits[0], metrics=["kid"], features=extractor
+        )
 
 
 def test_images_that_are_none_are_refused(digits, extractor) -> None:

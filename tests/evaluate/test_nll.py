@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import tfgenai.data
 from tfgenai.core.conditions import Condition
 from tfgenai.core.random import numpy_generator
 from tfgenai.evaluate.nll import evaluate_nll
@@ -68,6 +69,15 @@ def test_static_binarisation_is_a_seeded_draw_with_the_grey_level() -> None:
     assert (drawn(1) > 0).mean() == pytest.approx(64 / 255, abs=4 * 0.0077)
 
 
+def test_static_binarisation_is_that_of_the_loader() -> None:
+    model = Pixels()
+    model.image_shape = (8, 8, 1)
+    evaluate_nll(model, "digits", binarize="static", seed=5, num_images=50)
+    loaded = tfgenai.data.load("digits", split="test", binarize="static", seed=5)
+    expected, _ = next(loaded.as_numpy_iterator())
+    np.testing.assert_array_equal(model.seen[0], expected[:50])
+
+
 def test_grey_levels_are_kept_without_binarisation() -> None:
     model = Pixels()
     evaluate_nll(model, IMAGES)
@@ -85,8 +95,6 @@ def test_conditional_models_are_given_the_labels() -> None:
 
 
 def test_named_data_is_loaded_at_the_models_size(monkeypatch) -> None:
-    import tfgenai.data
-
     asked = []
 
     def load_arrays(name, **arguments):
@@ -95,7 +103,7 @@ def test_named_data_is_loaded_at_the_models_size(monkeypatch) -> None:
 
     monkeypatch.setattr(tfgenai.data, "load_arrays", load_arrays)
     evaluate_nll(Pixels(), "mine", seed=3)
-    assert asked == [("mine", {"split": "test", "image_size": (4, 4), "seed": 3})]
+    assert asked == [("mine", {"split": "test", "image_size": (4, 4)})]
 
 
 class Broken(Pixels):

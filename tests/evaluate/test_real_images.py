@@ -1,10 +1,10 @@
 import hashlib
-import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfgenai.data
 from tfgenai.evaluate.real_images import load_real_data
 
 
@@ -43,15 +43,23 @@ def test_description_pins_the_images(digits) -> None:
 
 
 def test_card_is_summed_up(digits) -> None:
-    values = {"name": "digits", "licence": "BSD", "counts": {"a": 1}, "long": "x" * 900}
-    source = types.SimpleNamespace(
-        images=digits[1].images,
-        labels=None,
-        card=types.SimpleNamespace(to_json=lambda: values),
+    real = load_real_data("digits")
+    card = tfgenai.data.load_arrays("digits", split="test").card
+    assert real.description["licence"] == card.licence
+    assert real.description["data"] == "digits"
+    assert real.test_sha256 == card.splits["test"].sha256
+    assert (len(real.train_images), len(real.test_images)) == (1500, 297)
+
+
+def test_splits_and_size_of_named_data_are_chosen() -> None:
+    splits = ("train[:80%]", "train[80%:]")
+    real = load_real_data("digits", splits=splits, image_size=(12, 10))
+    assert real.train_images.shape == (1200, 12, 10, 1)
+    assert real.test_images.shape == (300, 12, 10, 1)
+    train, test = (tfgenai.data.load("digits", split=split) for split in splits)
+    assert (
+        load_real_data((train, test)).test_sha256 == test.card.splits[splits[1]].sha256
     )
-    description = load_real_data(source).description
-    assert (description["name"], description["licence"]) == ("digits", "BSD")
-    assert not {"counts", "long"} & set(description)
 
 
 def test_bad_input_is_refused(digits) -> None:

@@ -38,6 +38,17 @@ def command() -> None:
     """
 
 
+def _split_options(function: Any) -> Any:
+    for side in ("test", "train"):
+        function = click.option(
+            f"--{side}-split",
+            default=side,
+            show_default=True,
+            help=f"Split, or slice of one such as train[90%:], to {side} on.",
+        )(function)
+    return function
+
+
 @command.command(_DEFAULT)
 @click.argument("model", type=click.Path(exists=True, path_type=Path))
 @click.option("--data", required=True, help="Data set or folder with the real images.")
@@ -57,6 +68,7 @@ def command() -> None:
     show_default=True,
     help="Images to generate.",
 )
+@_split_options
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--batch-size", type=click.IntRange(min=1), help="Images generated at a time."
@@ -75,6 +87,8 @@ def samples(
     features: str | None,
     metrics: str | None,
     num_samples: int,
+    train_split: str,
+    test_split: str,
     seed: int,
     batch_size: int | None,
     output: Path,
@@ -102,6 +116,7 @@ def samples(
         seed=seed,
         metrics=[name.strip() for name in metrics.split(",")] if metrics else None,
         features=features,
+        splits=(train_split, test_split),
         batch_size=batch_size,
         verbose=True,
     )
@@ -124,6 +139,7 @@ def samples(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder to write.  [default: DATA_classifier in the cache]",
 )
+@_split_options
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
@@ -135,6 +151,8 @@ def samples(
 def fit_extractor(
     data: str,
     output: Path | None,
+    train_split: str,
+    test_split: str,
     epochs: int | None,
     seed: int,
     overwrite: bool,
@@ -151,6 +169,7 @@ def fit_extractor(
     extractor = fit(
         data,
         output=folder,
+        splits=(train_split, test_split),
         epochs=epochs,
         seed=seed,
         overwrite=overwrite,

@@ -33,6 +33,7 @@ def evaluate_samples(
     seed: int = 0,
     metrics: Sequence[str | Metric] | None = None,
     features: Any = None,
+    splits: tuple[str, str] = ("train", "test"),
     labels: Any = None,
     batch_size: int | None = None,
     verbose: bool = False,
@@ -54,6 +55,7 @@ def evaluate_samples(
         metrics: names or `Metric` objects; by default all that can be measured.
         features: extractor: a name, a folder, or an object (see `FeatureExtractor`).
             By default the one that `fit_extractor(data)` made for a named set.
+        splits: splits, or slices, of named data to train and to test on.
         labels: labels to generate, int `(num_samples,)`; of given images, the labels
             asked for. By default, or with `"balanced"`, a model that takes labels is
             asked for all classes equally often.
@@ -90,13 +92,14 @@ def evaluate_samples(
     extractor = _find_extractor(features, data, chosen)
     labels = labels_to_ask(model_or_images if is_model else None, labels, count)
     shape = model_or_images.image_shape if images is None else images.shape[1:]
-    real = load_real_data(data, image_size=tuple(shape[:2]), seed=seed)
+    real = load_real_data(data, splits=splits, image_size=tuple(shape[:2]))
     if tuple(shape) != real.test_images.shape[1:]:
         raise ValueError(
             "Generated and real images of one shape were expected. Received: "
             f"{tuple(shape)} and {real.test_images.shape[1:]}. Load the data at the "
             "model's size (image_size)."
         )
+    _refuse_seen_images(extractor, real)
     given = {"train": real.train_images, "labels": labels}
     have = {name for name, value in given.items() if value is not None}
     have |= {"features"} if extractor is not None else set()
@@ -186,6 +189,17 @@ def _find_extractor(
         "folder of one that `tfgenai evaluate fit-extractor DATA` made, or an object "
         "with features(images), num_features and sha256."
     )
+
+
+def _refuse_seen_images(extractor: Any, real: RealData) -> None:
+    """Features of images that the extractor was fitted to are not those of others."""
+    fitted_to = getattr(extractor, "provenance", {}).get("train_sha256")
+    if fitted_to is not None and fitted_to == real.test_sha256:
+        raise ValueError(
+            "An extractor that has not seen the test images was expected. Received: "
+            "features fitted to these very images. Test on another split, or fit an "
+            "extractor to another."
+        )
 
 
 def _require(

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from tfgenai.data.dataset import static_binary
 from tfgenai.evaluate.generation import label_condition
 from tfgenai.evaluate.metrics.metric import MetricValue
 from tfgenai.evaluate.pixels import to_uint8
-from tfgenai.evaluate.statistics import generator
 
 _BINARIZE = (None, "static", "threshold")
 
@@ -32,8 +32,9 @@ def evaluate_nll(
             is read, at the model's size), `ImageArrays`, or uint8 images.
         num_images: the first so many images; all if None.
         binarize: `"static"` draws each pixel once with its grey level as probability,
-            seeded; `"threshold"` cuts at half; None leaves the grey levels. A
-            likelihood of a Bernoulli model is one only for binary pixels.
+            seeded, as `tfgenai.data.load` does; `"threshold"` cuts at half; None
+            leaves the grey levels. The likelihood of a Bernoulli model is one for
+            binary pixels only.
         seed: seed of the binarisation and of the model's estimate.
         **arguments: passed on to `log_likelihood`, for example `num_samples=5000`
             or `batch_size=50`.
@@ -59,7 +60,7 @@ def evaluate_nll(
         raise ValueError(
             f"num_images >= 2 was expected. Received: num_images={num_images}."
         )
-    images, labels = _test_images(model, data, num_images, seed)
+    images, labels = _test_images(model, data, num_images)
     x = _scaled(images, binarize, seed)
     nats = -np.asarray(
         model.log_likelihood(x, labels, seed=seed, **arguments), np.float64
@@ -100,13 +101,13 @@ def evaluate_nll(
 
 
 def _test_images(
-    model: Any, data: Any, num_images: int | None, seed: int
+    model: Any, data: Any, num_images: int | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     if isinstance(data, str | os.PathLike):
         from tfgenai.data import load_arrays
 
         size = tuple(model.image_shape[:2]) if hasattr(model, "image_shape") else None
-        data = load_arrays(data, split="test", image_size=size, seed=seed)
+        data = load_arrays(data, split="test", image_size=size)
     images = to_uint8(getattr(data, "images", data), name="data")
     if num_images is not None and num_images > len(images):
         raise ValueError(
@@ -129,8 +130,5 @@ def _scaled(images: np.ndarray, binarize: str | None, seed: int) -> np.ndarray:
     if binarize is None:
         return images.astype(np.float32) / 127.5 - 1.0
     if binarize == "static":
-        chance = generator(seed, "binarize").random(images.shape, np.float32)
-        ones = chance < images.astype(np.float32) / 255.0
-    else:
-        ones = images > 127
-    return np.where(ones, np.float32(1), np.float32(-1))
+        images = static_binary(images, seed)
+    return np.where(images > 127, np.float32(1), np.float32(-1))

@@ -20,6 +20,7 @@ class RealData:
         train_images: uint8 `(m, height, width, channels)` or None.
         train_labels: int32 `(m,)` or None.
         class_names: name of each class, or None.
+        test_sha256: hash of the test images.
         description: words and numbers for the report's table.
     """
 
@@ -28,20 +29,24 @@ class RealData:
     train_images: np.ndarray | None
     train_labels: np.ndarray | None
     class_names: list[str] | None
+    test_sha256: str
     description: dict[str, Any]
 
 
 def load_real_data(
-    data: Any, *, image_size: tuple[int, int] | None = None, seed: int = 0
+    data: Any,
+    *,
+    splits: tuple[str, str] = ("train", "test"),
+    image_size: tuple[int, int] | None = None,
 ) -> RealData:
     """Collects the images of `data`.
 
     Args:
-        data: a name or folder that `tfgenai.data.load_arrays` takes, whose splits
-            `test` and `train` are read; a pair `(train, test)` of which each is an
-            `ImageArrays` or a dataset; or one of those alone: the test images.
+        data: a name or folder that `tfgenai.data.load_arrays` takes; a pair
+            `(train, test)` of which each is an `ImageArrays` or a dataset; or one of
+            those alone: the test images.
+        splits: splits, or slices of them, of a named set to train and to test on.
         image_size: `(height, width)` in pixels that a named set is loaded at.
-        seed: seed that a named set is split with, where it has no splits.
 
     Raises:
         TypeError: if `data` is none of these.
@@ -53,8 +58,7 @@ def load_real_data(
 
         description["data"] = os.fspath(data)
         train, test = (
-            load_arrays(data, split=split, image_size=image_size, seed=seed)
-            for split in ("train", "test")
+            load_arrays(data, split=split, image_size=image_size) for split in splits
         )
     elif isinstance(data, tuple | list) and len(data) == 2:
         train, test = data
@@ -62,7 +66,9 @@ def load_real_data(
         train, test = None, data
     card = getattr(test, "card", None)
     if card is not None:
-        description |= _summary_of_card(card)
+        description |= {
+            key: getattr(card, key) for key in ("name", "source", "licence", "homepage")
+        }
     test_images, test_labels, class_names = _collect(test, "test")
     train_images, train_labels = None, None
     if train is not None:
@@ -77,17 +83,34 @@ def load_real_data(
         description["training images"] = len(train_images)
     description["test images"] = len(test_images)
     description["image shape"] = " x ".join(map(str, test_images.shape[1:]))
-    description["SHA-256 of the test images"] = hashlib.sha256(
-        np.ascontiguousarray(test_images).data
-    ).hexdigest()
+    test_sha256 = content_hash(test_images, test)
+    description["SHA-256 of the test images"] = test_sha256
     return RealData(
         test_images=test_images,
         test_labels=test_labels,
         train_images=train_images,
         train_labels=train_labels,
         class_names=list(class_names) if class_names else None,
+        test_sha256=test_sha256,
         description=description,
     )
+
+
+def content_hash(images: np.ndarray, source: Any) -> str:
+    """SHA-256 that a source's card gives, or else one of the pixels.
+
+    Args:
+        images: uint8 `(n, height, width, channels)`.
+        source: what they came from: `ImageArrays`, a dataset, or an array.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    card = getattr(source, "card", None)
+    if card is not None and len(card.splits) == 1:
+        (split,) = card.splits.values()
+        return str(split.sha256)
+    return hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
 
 
 def _collect(
@@ -130,13 +153,3 @@ def _read_dataset(dataset: Any, name: str) -> tuple[np.ndarray, np.ndarray | Non
             "Check its split."
         )
     return np.concatenate(images), np.concatenate(labels) if labels else None
-
-
-def _summary_of_card(card: Any) -> dict[str, Any]:
-    """The entries of a card that fit on one line each."""
-    values = card.to_json()
-    return {
-        key.replace("_", " "): value
-        for key, value in values.items()
-        if isinstance(value, str | int | float) and len(str(value)) <= 200
-    }

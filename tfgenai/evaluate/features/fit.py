@@ -1,7 +1,6 @@
 """Training of the feature extractor on a data set's training split."""
 
 import datetime
-import hashlib
 import math
 import os
 import sys
@@ -17,6 +16,7 @@ from tfgenai.core.random import numpy_generator
 from tfgenai.core.storage import PathLike
 from tfgenai.evaluate.features.cnn import Extractor, build_network
 from tfgenai.evaluate.features.lookup import default_name, extractor_home
+from tfgenai.evaluate.real_images import content_hash
 
 _BATCH_SIZE = 128
 _LEARNING_RATE = 2e-3
@@ -31,6 +31,7 @@ def fit_extractor(
     data: Any,
     *,
     output: PathLike | None = None,
+    splits: tuple[str, str] = ("train", "test"),
     epochs: int | None = None,
     seed: int = 0,
     overwrite: bool = False,
@@ -46,6 +47,7 @@ def fit_extractor(
             a pair `(train, test)` of `ImageArrays`.
         output: folder to write; by default `default_name(data)` below
             `extractor_home()`, where `features="<data>_classifier"` finds it.
+        splits: splits, or slices, of named data to train and to test on.
         epochs: passes over the training split; by default 5, and more for small sets.
         seed: of initial weights, order and shifts.
         overwrite: whether an extractor that is there gives way.
@@ -77,7 +79,7 @@ def fit_extractor(
     if named:
         from tfgenai.data import load_arrays
 
-        data = tuple(load_arrays(data, split=split) for split in ("train", "test"))
+        data = tuple(load_arrays(data, split=split) for split in splits)
     train, test = data
     class_names = _class_names(train, test)
     started = time.monotonic()
@@ -87,7 +89,8 @@ def fit_extractor(
     extractor = Extractor(train.images.shape[1:], class_names, weights=weights)
     extractor.provenance |= {
         "data": getattr(train, "name", None) or default_name(str(output)),
-        "train_sha256": _images_hash(train.images),
+        "train_sha256": content_hash(train.images, train),
+        "test_sha256": content_hash(test.images, test),
         "num_train": len(train.images),
         "num_test": len(test.images),
         "test_accuracy": extractor.accuracy(test.images, test.labels),
@@ -209,10 +212,6 @@ def _progress(total: int) -> Any:
             self.bar.close()
 
     return Progress()
-
-
-def _images_hash(images: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
 
 
 def _versions() -> dict[str, str]:

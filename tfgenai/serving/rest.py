@@ -20,6 +20,10 @@ from tfgenai.serving.grpc_service import port_error
 
 _LOGGER = logging.getLogger(__name__)
 
+# What is no HTTP at all is the caller's mistake: a log full of it helps nobody.
+_HTTP_LOGGER = logging.getLogger(f"{__name__}.http")
+_HTTP_LOGGER.setLevel(logging.CRITICAL)
+
 _MODEL = (
     r"/v1/models/(?P<name>[^/:]+)"
     r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
@@ -77,6 +81,7 @@ class RestService:
         self._runner = web.AppRunner(
             application,
             access_log=None,
+            logger=_HTTP_LOGGER,
             handle_signals=False,
             handler_cancellation=True,
             shutdown_timeout=self._settings.drain_seconds,

@@ -57,13 +57,7 @@ class Servable:
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=session)
         try:
             self.definitions = self._load(folder)
-            self._signatures = {
-                key: ServedSignature.from_proto(
-                    key, self.definitions.signature_def[key]
-                )
-                for key in sorted(self.definitions.signature_def)
-                if key != _INIT_OP
-            }
+            self._signatures = self._read_signatures()
             if settings.enable_model_warmup:
                 self._warm_up(folder / WARMUP_FILE)
         except Exception as error:

@@ -50,7 +50,6 @@ def conditional_conv_vae(**kwargs):
         likelihood="discretized_logistic",
         num_classes=NUM_CLASSES,
         kl_warmup_steps=5,
-        free_bits=0.1,
         **kwargs,
     )
 

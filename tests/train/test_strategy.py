@@ -31,6 +31,8 @@ def test_mirrored_takes_every_device():
     chosen = strategy("mirrored")
     assert isinstance(chosen, tf.distribute.MirroredStrategy)
     assert chosen.num_replicas_in_sync == len(devices)
+    # two on the same devices would mix up their collective operations
+    assert strategy("mirrored") is chosen
 
 
 def test_a_typo_names_the_nearest():

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from tfgenai.data.pipeline import load as load
     from tfgenai.data.pipeline import load_arrays as load_arrays
     from tfgenai.data.sources import Source as Source
+    from tfgenai.data.sources.arrays import ArraySource as ArraySource
 
 _HOMES = {
+    "ArraySource": "sources.arrays",
     "DatasetCard": "card",
     "ImageArrays": "pipeline",
     "ImageDataset": "dataset",
@@ -34,6 +36,7 @@ _HOMES = {
 }
 
 __all__ = [  # noqa: RUF022 - sorted without regard to case
+    "ArraySource",
     "augment",
     "DatasetCard",
     "describe",

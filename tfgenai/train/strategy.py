@@ -1,5 +1,6 @@
 """One name for where a model trains: on one device, several, or several machines."""
 
+import functools
 import json
 import os
 from typing import Any
@@ -29,6 +30,9 @@ def strategy(name: str = "auto") -> tf.distribute.Strategy:
     Returns:
         A `tf.distribute.Strategy`.
 
+        The same one for the same devices: two in one process would mix up their
+        collective operations.
+
     Raises:
         ConfigError: if the name is unknown, or `TF_CONFIG` is missing or unreadable
             where it is needed.
@@ -48,11 +52,11 @@ def strategy(name: str = "auto") -> tf.distribute.Strategy:
             "machine, or use strategy='mirrored'."
         )
     if name == "multi_worker" or (name == "auto" and num_workers > 1):
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _multi_worker()
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
         cpus = [device.name for device in tf.config.list_logical_devices("CPU")]
-        return tf.distribute.MirroredStrategy(gpus or cpus)
+        return _mirrored(tuple(gpus or cpus))
     return tf.distribute.get_strategy()
 
 
@@ -66,6 +70,16 @@ def is_chief() -> bool:
         return True
     has_chief = "chief" in _tf_config().get("cluster", {})
     return not has_chief and int(task.get("index", 0)) == 0
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    return tf.distribute.MirroredStrategy(devices)
+
+
+@functools.cache
+def _multi_worker() -> tf.distribute.Strategy:
+    return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def _workers() -> list[str]:

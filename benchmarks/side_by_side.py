@@ -1,0 +1,111 @@
+"""Two sides in one process run: interleaved, warm, compared by ratios of medians."""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("tfgenai", "tensorflow", "keras", "torch", "numpy")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Compare the sides in one process run."
+    )
+    parser.add_argument("--quick", action="store_true", help="end within a minute")
+    parser.add_argument(
+        "--write", action="store_true", help="write benchmarks/results/"
+    )
+    return parser.parse_args()
+
+
+def interleave(
+    sides: dict[str, Callable[[], float]], *, rounds: int
+) -> dict[str, list[float]]:
+    """Rates of each side, one measurement per side and round, in turn.
+
+    Args:
+        sides: functions that do the work once and return a rate; each is called once
+            before, uncounted, to be warm.
+        rounds: counted rounds.
+    """
+    for run in sides.values():
+        run()
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, run in sides.items():
+            rates[name].append(run())
+    return rates
+
+
+def rate_of(work: Callable[[], int]) -> Callable[[], float]:
+    """Turns a function that returns how much it did into one that returns a rate."""
+
+    def run() -> float:
+        start = time.perf_counter()
+        amount = work()
+        return amount / (time.perf_counter() - start)
+
+    return run
+
+
+def report(
+    name: str,
+    rates: dict[str, list[float]],
+    *,
+    headline: tuple[str, str],
+    unit: str,
+    extra: dict | None = None,
+    write: bool = False,
+) -> dict:
+    """Prints the result as one JSON line, and keeps it on request.
+
+    Args:
+        name: file name of the result.
+        rates: from `interleave`.
+        headline: (ours, peer), whose ratio of medians is the figure of the benchmark.
+        unit: of the rates.
+        extra: further figures.
+        write: whether to write the result file.
+    """
+    ours = headline[0]
+    medians = {side: statistics.median(values) for side, values in rates.items()}
+    result = {
+        "benchmark": name,
+        "ratio": medians[headline[0]] / medians[headline[1]],
+        "ratios": {
+            f"{ours}/{side}": medians[ours] / median
+            for side, median in medians.items()
+            if side != ours
+        },
+        "unit": unit,
+        "medians": medians,
+        "minima": {side: min(values) for side, values in rates.items()},
+        "rounds": len(rates[ours]),
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "versions": {p: _version(p) for p in PACKAGES}
+        | {"python": platform.python_version()},
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": platform.machine(),
+        **(extra or {}),
+    }
+    if write:
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"{name}.json"
+        path.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result))
+    return result
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,121 @@
+"""Training a VAE (MLP 784-400-20, batch 128) through plain `fit`, against PyTorch.
+
+Sides: `fit` as it comes; `fit` with single steps, without XLA, as Keras has it by
+default; PyTorch eager with its DataLoader; PyTorch with torch.compile.
+"""
+
+import os
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import torch
+from side_by_side import arguments, interleave, rate_of, report
+from torch import nn
+from torch.nn import functional
+
+import tfgenai as tg
+
+BATCH_SIZE, HIDDEN, LATENT, PIXELS = 128, 400, 20, 784
+
+
+def images(n: int) -> np.ndarray:
+    """Binary images with about as many bright pixels as MNIST."""
+    bright = np.random.default_rng(0).random((n, 28, 28, 1)) < 0.13
+    return (bright * 255).astype(np.uint8)
+
+
+def ours(data: np.ndarray, **compile_options) -> tuple:
+    model = tg.VAE((28, 28, 1), LATENT, hidden_units=(HIDDEN,))
+    model.compile(keras.optimizers.Adam(1e-3), **compile_options)
+    dataset = tg.data.load(
+        tg.data.ArraySource(data), batch_size=BATCH_SIZE, shuffle=True
+    )
+
+    def work() -> int:
+        model.fit(dataset, epochs=1, verbose=0)
+        return dataset.steps_per_epoch * BATCH_SIZE
+
+    return work, model
+
+
+class TorchVAE(nn.Module):
+    """The same network, as PyTorch's own example writes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(PIXELS, HIDDEN)
+        self.posterior = nn.Linear(HIDDEN, 2 * LATENT)
+        self.decoder = nn.Sequential(
+            nn.Linear(LATENT, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, PIXELS)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = functional.relu(self.hidden(x))
+        mean, log_variance = self.posterior(hidden).chunk(2, dim=1)
+        z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        reconstruction = functional.binary_cross_entropy_with_logits(
+            self.decoder(z), x, reduction="sum"
+        )
+        kl = 0.5 * torch.sum(log_variance.exp() + mean**2 - 1 - log_variance)
+        return (reconstruction + kl) / len(x)
+
+
+def theirs(data: np.ndarray, *, compiled: bool):
+    model = TorchVAE()
+    step_model = torch.compile(model) if compiled else model
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    flat = torch.from_numpy(data.reshape(-1, PIXELS).astype(np.float32) / 255)
+    loader = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(flat),
+        batch_size=BATCH_SIZE,
+        shuffle=True,
+        drop_last=True,
+    )
+
+    def work() -> int:
+        total, count = 0.0, 0
+        for (x,) in loader:
+            optimizer.zero_grad()
+            loss = step_model(x)
+            loss.backward()
+            optimizer.step()
+            total += loss.item()  # fit logs its loss, too
+            count += len(x)
+        return count
+
+    return work
+
+
+def main() -> None:
+    options = arguments()
+    data = images(12_800 if options.quick else 60_000)
+    work, _ = ours(data)
+    start = time.perf_counter()
+    work()
+    first_epoch = time.perf_counter() - start
+    plain, _ = ours(data, jit_compile=False, steps_per_execution=1)
+    sides = {
+        "fit": work,
+        "fit_without_xla": plain,
+        "torch_eager": theirs(data, compiled=False),
+        "torch_compile": theirs(data, compiled=True),
+    }
+    rates = interleave(
+        {name: rate_of(side) for name, side in sides.items()},
+        rounds=3 if options.quick else 7,
+    )
+    report(
+        "vae_vs_torch",
+        rates,
+        headline=("fit", "torch_eager"),
+        unit="images/s",
+        extra={"first_epoch_s": first_epoch},
+        write=options.write,
+    )
+
+
+if __name__ == "__main__":
+    main()

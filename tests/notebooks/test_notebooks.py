@@ -1,0 +1,34 @@
+"""The tutorials run from top to bottom, and are kept with their outputs."""
+
+import importlib.util
+from pathlib import Path
+
+import nbformat
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+def load_execute():
+    spec = importlib.util.spec_from_file_location("execute", FOLDER / "execute.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.execute
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_the_kept_notebook_was_executed_in_order_without_errors(path):
+    cells = [c for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
+    assert [c.execution_count for c in cells] == list(range(1, len(cells) + 1))
+    assert any(c.outputs for c in cells)
+    assert not any(o.output_type == "error" for c in cells for o in c.outputs)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_the_notebook_runs(path, tmp_path):
+    notebook = load_execute()(path, str(tmp_path))
+    last = [c for c in notebook.cells if c.cell_type == "code"][-1]
+    assert "largest difference" in "".join(o.get("text", "") for o in last.outputs)

@@ -20,22 +20,26 @@ class _DefaultCommand(click.Group):
         return super().parse_args(ctx, args)
 
 
+# \b keeps click from joining the lines that follow it.
+_HELP = """Measure how close generated images come to real ones.
+
+\b
+  tfgenai evaluate fit-extractor mnist       once for each data set
+  tfgenai evaluate runs/gan --data mnist     then for each model
+
+MODEL is a .keras file or a run folder; its options: `evaluate samples --help`.
+"""
+
+
 @click.group(
     cls=_DefaultCommand,
+    help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
     options_metavar="",
     subcommand_metavar="MODEL --data DATA [OPTIONS] | fit-extractor DATA [OPTIONS]",
 )
 def command() -> None:
-    r"""Measure how close generated images come to real ones.
-
-    \b
-    tfgenai evaluate fit-extractor mnist       once for each data set
-    tfgenai evaluate runs/gan --data mnist     then for each model
-
-    MODEL is a .keras file or a run folder. `tfgenai evaluate samples --help` lists
-    the options.
-    """
+    """The verb; see `_HELP`."""
 
 
 def _split_options(function: Any) -> Any:
@@ -69,7 +73,13 @@ def _split_options(function: Any) -> Any:
     help="Images to generate.",
 )
 @_split_options
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of everything that is drawn.",
+)
 @click.option(
     "--batch-size", type=click.IntRange(min=1), help="Images generated at a time."
 )
@@ -94,7 +104,7 @@ def samples(
     output: Path,
     as_json: bool,
 ) -> None:
-    """Generate images with MODEL and measure them; `samples` may be left out.
+    """Generate images and measure them; `samples` may be left out.
 
     MODEL is a .keras file, or a run folder, of which best.keras, last.keras or
     model.keras is taken.
@@ -145,7 +155,13 @@ def samples(
     type=click.IntRange(min=1),
     help="Passes over the training images.  [default: 5, more for small sets]",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of everything that is drawn.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an extractor that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def fit_extractor(
@@ -158,9 +174,10 @@ def fit_extractor(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Train the classifier whose features the metrics use, on DATA's training split.
+    """Train the classifier whose features the metrics use.
 
-    DATA is a data set's name or a folder of images with one folder for each class.
+    DATA is a data set's name or a folder of images with one folder for each class; the
+    test split is used once, to measure the accuracy.
     """
     from tfgenai.evaluate.features import fit_extractor as fit
     from tfgenai.evaluate.features.lookup import default_name, extractor_home

@@ -206,7 +206,8 @@ def _progress(total: int) -> Any:
             self.bar.update()
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            self.bar.set_postfix(loss=f"{(logs or {}).get('loss', math.nan):.4f}")
+            loss = (logs or {}).get("loss", math.nan)
+            self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
 
         def on_train_end(self, logs: Any = None) -> None:
             self.bar.close()

@@ -22,7 +22,7 @@ def test_pictures_are_of_the_same_seeds_and_all_labels(tmp_path):
         (3, model.generate(6, seed=3, labels=[0, 1, 2, 0, 1, 2])),
     ):
         with Image.open(grid.path_of(epoch)) as picture:
-            expected = np.asarray(image_grid(images, scale=8))
+            expected = np.asarray(image_grid(images, 3, scale=8))
             np.testing.assert_array_equal(np.asarray(picture), expected)
 
 

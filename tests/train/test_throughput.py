@@ -43,10 +43,12 @@ def test_images_a_second_leave_validation_out(clock):
     assert logs == {"images_per_second": 40.0}
     assert callback.seconds_to_first_step == 3.5
     assert (callback.seconds, callback.num_images) == (2.0, 80)
+    assert callback.total_seconds() == 105.0
     resumed = Throughput()
     resumed.set_model(model)
     resumed.set_backup_state(callback.get_backup_state())
     epoch(resumed, clock, model, images=20, steps=2)
+    assert resumed.total_seconds() == 105.0  # its own fit has not been started
     assert (resumed.seconds, resumed.num_images) == (3.0, 100)
 
 

@@ -44,9 +44,8 @@ class TinyModel(GenerativeModel):
         )
         self.finish_init()
 
-    @property
-    def sampling_network(self):
-        return self.second
+    def averaged_weights(self):
+        return self.second.weights
 
     def conditions(self):
         return (

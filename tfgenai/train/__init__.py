@@ -5,6 +5,8 @@ from tfgenai.train.checkpoint import Checkpoint
 from tfgenai.train.learning_rates import ScaledSchedule, WarmupCosine
 from tfgenai.train.nan_guard import NaNGuard
 from tfgenai.train.progress import Progress
+from tfgenai.train.recipe import Recipe, shipped_recipes
+from tfgenai.train.run import Run, run
 from tfgenai.train.run_log import RunLog
 from tfgenai.train.sample_grid import SampleGrid
 from tfgenai.train.sample_metrics import SampleMetrics
@@ -17,10 +19,14 @@ __all__ = [  # noqa: RUF022 - sorted without regard to case
     "is_chief",
     "NaNGuard",
     "Progress",
+    "Recipe",
+    "run",
+    "Run",
     "RunLog",
     "SampleGrid",
     "SampleMetrics",
     "ScaledSchedule",
+    "shipped_recipes",
     "strategy",
     "Throughput",
     "WarmupCosine",

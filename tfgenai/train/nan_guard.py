@@ -101,14 +101,19 @@ class NaNGuard(keras.callbacks.Callback):
         factor = self.factor**self.num_rollbacks
         for optimizer in self._optimizers():
             schedule = learning_rate_schedule(optimizer)
-            if schedule is not None:
-                # In the process that rolled back, it has been lowered already.
+            # In the process that rolled back, it has been lowered already.
+            if schedule is not None and getattr(schedule, "factor", 1) != factor:
                 scale_learning_rate(optimizer, factor / getattr(schedule, "factor", 1))
+                self._retrace()
 
     def _roll_back(self, step: int) -> None:
         name = self.model.loss_names[int(self.model.non_finite_loss.numpy())]
-        checkpoint = self.backup.last_checkpoint if self.backup else None
-        if checkpoint is None or self.num_rollbacks >= self.max_rollbacks:
+        checkpoint = None if self.backup is None else self.backup.last_checkpoint
+        if (
+            self.backup is None
+            or checkpoint is None
+            or self.num_rollbacks >= self.max_rollbacks
+        ):
             raise NonFiniteLossError(
                 f"A finite loss was expected. Received: {name} is NaN or infinite at "
                 f"step {step} after {self.num_rollbacks} rollbacks. The last good "

@@ -26,6 +26,7 @@ class Progress(keras.callbacks.Callback):
         self.total_steps = total_steps
         self.description = description
         self._bar: Any = None
+        self._done = 0
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Opens the bar where the run begins or goes on."""

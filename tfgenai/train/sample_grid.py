@@ -75,16 +75,20 @@ class SampleGrid(keras.callbacks.Callback):
         return self.folder / f"epoch-{epoch:04d}.png"
 
     def _write(self, epoch: int) -> None:
-        labels = self.labels
-        if isinstance(labels, int):
-            labels = [labels] * self.num_samples
-        labels = labels_to_ask(self.model, labels, self.num_samples)
+        given = self.labels
+        if isinstance(given, int):
+            given = [given] * self.num_samples
+        labels = labels_to_ask(self.model, given, self.num_samples)
         conditions = dict(self.conditions)
+        num_columns = None
         if labels is not None:
             conditions["labels"] = labels
+            # Labels in turn: a column for each.
+            num_columns = int(labels.max()) + 1 if given is None else None
         images = self.model.generate(self.num_samples, seed=self.seed, **conditions)
         if is_chief():
-            save_grid(self.path_of(epoch), images, scale=display_scale(images))
+            scale = display_scale(images)
+            save_grid(self.path_of(epoch), images, num_columns, scale=scale)
 
 
 def display_scale(images: np.ndarray) -> int:

@@ -33,6 +33,7 @@ class Throughput(keras.callbacks.Callback):
         self.seconds_to_first_step: float | None = None
         self.seconds = 0.0
         self.num_images = 0
+        self._seconds_before = 0.0
         self._started: float | None = None
         self._is_measured = False
 
@@ -62,13 +63,27 @@ class Throughput(keras.callbacks.Callback):
         if logs is not None:
             logs["images_per_second"] = self._images / max(self._took, 1e-9)
 
+    def total_seconds(self) -> float:
+        """Seconds since `fit` began, validation and callbacks included.
+
+        After a resume, those up to the checkpoint are added.
+        """
+        if self._started is None:
+            return self._seconds_before
+        return self._seconds_before + time.perf_counter() - self._started
+
     def get_backup_state(self) -> dict[str, Any]:
         """Seconds and images so far."""
-        return {"seconds": self.seconds, "num_images": self.num_images}
+        return {
+            "seconds": self.seconds,
+            "num_images": self.num_images,
+            "total_seconds": self.total_seconds(),
+        }
 
     def set_backup_state(self, state: dict[str, Any]) -> None:
         """Takes what `get_backup_state` returned."""
         self.seconds, self.num_images = state["seconds"], state["num_images"]
+        self._seconds_before = state["total_seconds"]
 
     def _measure(self) -> None:
         if self._is_measured:

@@ -1,0 +1,182 @@
+"""The folder of a run: whose it is, whether it may be used, and what lies in it."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tfgenai.core.errors import ConfigError, StorageError
+from tfgenai.core.storage import (
+    PathLike,
+    is_partial,
+    remove_partials,
+    require_writable_folder,
+    write_text,
+)
+from tfgenai.train.recipe import Recipe, parse_yaml
+
+CONFIG = "config.yaml"
+DATA_CARD = "data_card.json"
+ENVIRONMENT = "environment.json"
+LOG = "log.csv"
+EVENTS = "logs"
+SAMPLES = "samples"
+BACKUP = "backup"
+BEST = "best.keras"
+LAST = "last.keras"
+EXTRACTOR = "extractor"
+REPORT = "report.json"
+PAGE = "report.html"
+
+# What does not change the training: it may differ when a run goes on.
+_FREE_SECTIONS = ("evaluate", "export", "samples")
+_FREE_FIT_KEYS = ("checkpoint_seconds", "epochs")
+_SHOWN = 5
+
+
+class RunFolder:
+    """A folder that is new, or holds an earlier part of the same run.
+
+    Making the object writes nothing: it looks, and refuses what is not ours.
+
+    Args:
+        path: the folder.
+        resume: whether there must be a run in it.
+
+    Attributes:
+        path: the folder.
+        recipe: the recipe of the run in it, or None if it is new.
+
+    Raises:
+        StorageError: if it is not a folder or holds other things.
+        ConfigError: if its config cannot be read, or there is nothing to resume.
+    """
+
+    def __init__(self, path: PathLike, *, resume: bool = False) -> None:
+        self.path = Path(path)
+        self._resume = resume
+        self.recipe = self._look()
+        if resume and self.recipe is None:
+            raise ConfigError(
+                "The folder of a run was expected, to resume it. Received: "
+                f"path={str(self.path)!r}, which holds none. Leave --resume out to "
+                "begin one."
+            )
+
+    def require_same(self, recipe: Recipe) -> None:
+        """Refuses a recipe that is not the one of the run in the folder.
+
+        Sections that do not change the training may differ; `fit.epochs` may grow if
+        the run is resumed on purpose.
+
+        Args:
+            recipe: the recipe to go on with, filled in.
+
+        Raises:
+            ConfigError: if they differ; the message names where.
+        """
+        if self.recipe is None:
+            return
+        there, here = _training_values(self.recipe), _training_values(recipe)
+        keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
+        if keys:
+            words = "; ".join(
+                f"{key}={here.get(key)!r} instead of {there.get(key)!r}"
+                for key in keys[:_SHOWN]
+            )
+            raise ConfigError(
+                f"The recipe of the run in {str(self.path)!r} was expected. Received: "
+                f"{words}. Choose another --output, or give the recipe that is in its "
+                f"{CONFIG}."
+            )
+        before, now = self.recipe.fit.epochs, recipe.fit.epochs
+        if now < before or (now > before and not self._resume):
+            raise ConfigError(
+                f"fit.epochs={before} was expected, as in {str(self.path / CONFIG)!r}. "
+                f"Received: fit.epochs={now}. More epochs are trained with --resume; "
+                "a schedule then spans all of them. For fewer, choose another --output."
+            )
+
+    @contextlib.contextmanager
+    def opened(self, recipe: Recipe) -> Iterator[Path]:
+        """Makes the folder, keeps other processes out of it, and writes its config.
+
+        Args:
+            recipe: the recipe of the run, filled in.
+
+        Yields:
+            The folder.
+
+        Raises:
+            StorageError: if it cannot be written to, or another process trains in it.
+        """
+        require_writable_folder(self.path)
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StorageError(
+                    "A folder that no other process trains in was expected. Received: "
+                    f"path={str(self.path)!r}. Wait for the other run, or choose "
+                    "another --output."
+                ) from error
+            except OSError:
+                pass  # some network file systems cannot lock a folder
+            self._look()  # the other process may have been first
+            remove_partials(self.path)
+            if recipe != self.recipe:
+                write_text(self.path / CONFIG, recipe.to_yaml())
+            yield self.path
+        finally:
+            os.close(handle)
+
+    def _look(self) -> Recipe | None:
+        path = self.path
+        if not path.exists():
+            return None
+        if not path.is_dir():
+            raise StorageError(
+                f"A folder was expected. Received: path={str(path)!r}, a file. Choose "
+                "another --output."
+            )
+        config = path / CONFIG
+        others = sorted(entry.name for entry in path.iterdir() if not is_partial(entry))
+        if not others:
+            return None
+        if CONFIG not in others:
+            raise StorageError(
+                f"An empty folder, or one of a run with its {CONFIG}, was expected. "
+                f"Received: path={str(path)!r}, which holds {', '.join(others[:3])}. "
+                "Choose another --output."
+            )
+        try:
+            values = parse_yaml(config.read_text(encoding="utf-8"), source=str(config))
+            return Recipe.from_dict(values, source=str(config))
+        except (OSError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f"The config of a run was expected. Received: path={str(config)!r}, "
+                f"which cannot be read ({error}). Restore it, or choose another "
+                "--output."
+            ) from error
+
+
+def _training_values(recipe: Recipe) -> dict[str, Any]:
+    """Values that training depends on, by dotted key."""
+    flat: dict[str, Any] = {}
+
+    def add(key: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                add(f"{key}.{name}" if key else name, inner)
+        else:
+            flat[key] = value
+
+    for section, value in recipe.to_dict().items():
+        if section not in _FREE_SECTIONS:
+            add(section, value)
+    for key in _FREE_FIT_KEYS:
+        flat.pop(f"fit.{key}", None)
+    return flat

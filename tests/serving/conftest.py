@@ -76,6 +76,10 @@ def save_digits(path: Path) -> Path:
         with tf.control_dependencies([tf.debugging.assert_less(x, 0.0, "too large")]):
             return {"y": tf.identity(x)}
 
+    @tf.function
+    def wide(x):
+        return {"y": tf.tile(x[:, None], (1, 1000))}
+
     row = {"seed": _rows(tf.int64), "labels": _rows(tf.int32)}
     knobs = {
         "scale": _rows(tf.float32),
@@ -91,6 +95,7 @@ def save_digits(path: Path) -> Path:
         "round_trip": round_trip.get_concrete_function(
             **{f"a_{kind}": _rows(kind, None) for kind in kinds}
         ),
+        "wide": wide.get_concrete_function(_rows(tf.float32)),
         "fail": fail.get_concrete_function(_rows(tf.float32)),
     }
     signatures["serving_default"] = signatures["generate"]

@@ -77,7 +77,8 @@ class RestService:
             listener.close()
             raise port_error("rest_api_port", host, port, str(error)) from error
         application = web.Application(client_max_size=self._settings.max_request_bytes)
-        application.router.add_route("*", "/{path:.*}", self._handle)
+        # Also paths with line breaks, for which a dot does not stand.
+        application.router.add_route("*", r"/{path:[\s\S]*}", self._handle)
         self._runner = web.AppRunner(
             application,
             access_log=None,

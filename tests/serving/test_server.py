@@ -1,0 +1,255 @@
+"""A server's life: start, reload under load, drain, and starts that are refused."""
+
+import shutil
+import socket
+import threading
+
+import numpy as np
+import pytest
+
+from tfgenai.core.errors import ConfigError, ServingError, UnavailableError
+from tfgenai.serving import Client, ModelConfig, Server, Settings
+from tfgenai.serving.servable import Servable
+
+_SETTINGS = Settings(settle_seconds=0.0, file_system_poll_wait_seconds=0)
+
+
+@pytest.fixture
+def folder(exports, tmp_path):
+    """`linear/1` with slope 0.5, alone in a folder."""
+    shutil.copytree(exports["half"], tmp_path / "served" / "linear" / "1")
+    return tmp_path / "served"
+
+
+def _start(folder, **arguments):
+    arguments = {"port": 0, "rest_api_port": 0, "settings": _SETTINGS} | arguments
+    return Server(folder, **arguments)
+
+
+def _ask(client, x=2.0):
+    return client.predict("serving_default", x=[x])["y"].item()
+
+
+def test_a_new_version_takes_over_without_a_lost_request(folder, exports):
+    """Four clients of both protocols ask all the while; slope 0.5, then slope 3."""
+    answers, failures = set(), []
+    seen = threading.Event()
+    stop = threading.Event()
+
+    def hammer(address, protocol):
+        with Client(address, model="linear", protocol=protocol) as client:
+            while not stop.is_set():
+                try:
+                    answer = _ask(client)
+                except ServingError as error:
+                    failures.append(error)
+                    stop.set()
+                else:
+                    answers.add(answer)
+                    if answer == 8.0:
+                        seen.set()
+
+    with _start(folder) as server:
+        threads = [
+            threading.Thread(target=hammer, args=(address, protocol))
+            for address, protocol in (
+                (server.address, "grpc"),
+                (server.rest_address, "rest"),
+            )
+            * 2
+        ]
+        for thread in threads:
+            thread.start()
+        for version in (2, 3, 4):
+            name = "triple" if version == 4 else "half"
+            shutil.copytree(exports[name], folder / "linear" / str(version))
+            server.poll()
+        assert server.versions == {"linear": [4]}
+        assert seen.wait(30)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        with Client(server.address, model="linear") as client:
+            states = [(s.version, s.state) for s in client.status()]
+        assert states == [(4, "AVAILABLE"), (3, "END"), (2, "END"), (1, "END")]
+    assert failures == []
+    assert answers == {3.0, 8.0}
+
+
+def test_versions_side_by_side_and_by_label(folder, exports):
+    from tfgenai.serving import VersionPolicy
+
+    shutil.copytree(exports["triple"], folder / "linear" / "2")
+    model = ModelConfig(
+        "linear",
+        str(folder / "linear"),
+        VersionPolicy("all"),
+        {"stable": 1, "canary": 2},
+    )
+    with _start([model]) as server:
+        for protocol in ("grpc", "rest"):
+            address = server.address if protocol == "grpc" else server.rest_address
+            asked = [{"version": 1}, {"version": 2}, {"label": "stable"}]
+            asked += [{"label": "canary"}, {}]
+            answers = []
+            for which in asked:
+                with Client(
+                    address, model="linear", protocol=protocol, **which
+                ) as client:
+                    answers.append(_ask(client))
+            assert answers == [3.0, 8.0, 3.0, 8.0, 8.0]
+
+
+def test_stopping_lets_a_request_in_flight_finish(folder, monkeypatch):
+    running, go_on = threading.Event(), threading.Event()
+    run = Servable.run
+
+    def slow(self, *arguments):
+        running.set()
+        go_on.wait(30)
+        return run(self, *arguments)
+
+    server = _start(folder).start()
+    answers = {}
+
+    def ask(protocol, address):
+        with Client(address, model="linear", protocol=protocol) as client:
+            client.metadata()
+            answers[protocol] = _ask(client)
+
+    monkeypatch.setattr(Servable, "run", slow)
+    address = server.address
+    threads = [
+        threading.Thread(target=ask, args=("grpc", address)),
+        threading.Thread(target=ask, args=("rest", server.rest_address)),
+    ]
+    for thread in threads:
+        running.clear()
+        thread.start()
+        assert running.wait(30)
+    threads.append(threading.Thread(target=server.stop))
+    threads[-1].start()
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert answers == {"grpc": 3.0, "rest": 3.0}
+    assert server.wait(0)
+    with (
+        Client(address, model="linear", timeout=5.0) as client,
+        pytest.raises(UnavailableError),
+    ):
+        client.status()
+
+
+def test_a_slow_request_is_given_up_by_the_client_and_by_rest(folder, monkeypatch):
+    go_on = threading.Event()
+
+    def hang(self, *arguments):
+        go_on.wait(30)
+        raise ServingError("late", code="ABORTED")
+
+    monkeypatch.setattr(Servable, "run", hang)
+    settings = Settings(
+        settle_seconds=0.0, file_system_poll_wait_seconds=0, rest_api_timeout_in_ms=50
+    )
+    with _start(folder, settings=settings) as server:
+        with Client(server.address, model="linear") as client:
+            client.metadata()
+            with pytest.raises(UnavailableError) as caught:
+                client.predict("serving_default", x=[1.0], timeout=0.05)
+            assert caught.value.code == "DEADLINE_EXCEEDED"
+        with (
+            Client(server.rest_address, model="linear", protocol="rest") as client,
+            pytest.raises(UnavailableError, match="Timed out") as caught,
+        ):
+            _ask(client)
+        assert caught.value.code == "DEADLINE_EXCEEDED"
+        go_on.set()
+
+
+def test_without_rest_and_without_health(folder):
+    settings = Settings(settle_seconds=0.0, enable_grpc_healthcheck_service=False)
+    with _start(folder, rest_api_port=-1, settings=settings) as server:
+        assert server.rest_port is None
+        assert server.rest_address is None
+        import grpc
+
+        with grpc.insecure_channel(server.address) as channel:
+            call = channel.unary_unary("/grpc.health.v1.Health/Check")
+            with pytest.raises(grpc.RpcError) as caught:
+                call(b"", timeout=30)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_port_in_use_is_named(folder):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for name in ("port", "rest_api_port"):
+            with pytest.raises(ConfigError, match=f"{name}={port}.*0 takes a free one"):
+                _start(folder, **{name: port}).start()
+
+
+def test_two_servers_cannot_share_a_port(folder):
+    with (
+        _start(folder) as first,
+        pytest.raises(ConfigError, match=f"port={first.port}"),
+    ):
+        _start(folder, port=first.port).start()
+
+
+@pytest.mark.parametrize(
+    ("ports", "words"),
+    [
+        ({"port": 70_000}, "port=70000"),
+        ({"port": -1}, "port=-1"),
+        ({"rest_api_port": 70_000}, "rest_api_port=70000"),
+        ({"port": 1234, "rest_api_port": 1234}, "Two ports were expected"),
+    ],
+)
+def test_ports_that_make_no_sense(folder, ports, words):
+    with pytest.raises(ConfigError, match=words):
+        _start(folder, **ports)
+
+
+def test_a_truncated_export_is_refused_at_the_start(folder):
+    graph = folder / "linear" / "1" / "saved_model.pb"
+    graph.write_bytes(graph.read_bytes()[:100])
+    with pytest.raises(ServingError, match="version 1: A whole SavedModel"):
+        _start(folder).start()
+
+
+def test_ports_are_known_only_after_the_start(folder):
+    with pytest.raises(ConfigError, match="Call start"):
+        _ = _start(folder).port
+
+
+def test_it_starts_on_fresh_exports_once_they_are_settled(folder):
+    """The default waits for a second of quiet; the folder was copied just now."""
+    settings = Settings(settle_seconds=0.3, file_system_poll_wait_seconds=0)
+    with _start(folder, settings=settings) as server:
+        assert server.versions == {"linear": [1]}
+
+
+def test_stopping_twice_and_never_having_started(folder):
+    server = _start(folder)
+    server.stop()
+    server.stop()
+    assert server.wait(0)
+
+
+def test_many_rows_arrive_in_order(server, images_of):
+    with Client(server.address, model="digits") as client:
+        seeds = np.arange(4096)
+        images = client.generate(seed=seeds, labels=seeds % 10)["images"]
+    np.testing.assert_array_equal(images, images_of(seeds, seeds % 10))
+
+
+def test_answers_may_be_larger_than_grpcs_usual_limit(server):
+    """16 MB, where a client takes 4 MiB unless told otherwise."""
+    x = np.arange(4096, dtype=np.float32)
+    with Client(server.address, model="digits") as client:
+        y = client.predict("wide", x=x)["y"]
+    assert y.shape == (4096, 1000)
+    np.testing.assert_array_equal(y[:, 999], x)

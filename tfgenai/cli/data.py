@@ -72,7 +72,7 @@ def show(
 
     NAME_OR_PATH is `digits`, the name of a TFDS set, or a folder.
     """
-    from tfgenai.data.pipeline import describe
+    from tfgenai.data.arrays import describe
 
     card = describe(name_or_path, image_size=image_size, data_dir=data_dir)
     click.echo(json.dumps(card.to_json()) if as_json else str(card))

@@ -9,30 +9,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tfgenai.data import augment as augment
+    from tfgenai.data.arrays import ImageArrays as ImageArrays
+    from tfgenai.data.arrays import describe as describe
+    from tfgenai.data.arrays import load_arrays as load_arrays
     from tfgenai.data.card import DatasetCard as DatasetCard
     from tfgenai.data.card import SplitCard as SplitCard
     from tfgenai.data.content import example_hashes as example_hashes
     from tfgenai.data.dataset import ImageDataset as ImageDataset
     from tfgenai.data.offline import import_files as import_files
-    from tfgenai.data.pipeline import ImageArrays as ImageArrays
-    from tfgenai.data.pipeline import describe as describe
     from tfgenai.data.pipeline import load as load
-    from tfgenai.data.pipeline import load_arrays as load_arrays
     from tfgenai.data.sources import Source as Source
     from tfgenai.data.sources.arrays import ArraySource as ArraySource
 
 _HOMES = {
     "ArraySource": "sources.arrays",
     "DatasetCard": "card",
-    "ImageArrays": "pipeline",
+    "ImageArrays": "arrays",
     "ImageDataset": "dataset",
     "Source": "sources",
     "SplitCard": "card",
-    "describe": "pipeline",
+    "describe": "arrays",
     "example_hashes": "content",
     "import_files": "offline",
     "load": "pipeline",
-    "load_arrays": "pipeline",
+    "load_arrays": "arrays",
 }
 
 __all__ = [  # noqa: RUF022 - sorted without regard to case

@@ -18,6 +18,7 @@ SHUFFLE_WINDOW = 10_000  # examples, for sets that are read from front to back
 _STREAM = 0x64617461  # keeps these draws apart from those of a model's steps
 _ORDER, _AUGMENT, _BINARIZE, _WINDOW = range(4)
 _PREFETCH_BYTES = 16 * 2**20
+_DRAWN_AT_ONCE = 4096  # images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,29 +130,34 @@ class _Pipeline:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        records = plan.records
+        self._fetch: Any = plan.records.fetch
+        self._stream: Any = plan.records.stream
+        records, labels, rows = plan.records, plan.records.labels, plan.rows
+        images, row_seeds = None, None
+        if plan.binarize == "static":
+            row_seeds = random.row_seeds(plan.seed, len(records))
         with tf.device("CPU:0"):
+            if records.images is not None:
+                images = records.tensor()
+                if row_seeds is not None:  # what is drawn once is kept
+                    images = tf.constant(
+                        static_binary(records.images[rows], seeds=row_seeds[rows])
+                    )
+                    labels = None if labels is None else labels[rows]
+                    rows, row_seeds = np.arange(len(rows)), None
+            self._images = images
+            self._labels = None if labels is None else tf.constant(labels)
+            self._rows = tf.constant(rows, tf.int64)
+            self._row_seeds = None if row_seeds is None else tf.constant(row_seeds)
             base = random.step_seed(plan.seed, _STREAM)
             self._seeds = [random.fold(base, purpose) for purpose in range(4)]
-            self._rows = tf.constant(plan.rows, tf.int64)
-            images = records.images
-            if images is not None and plan.binarize == "static":
-                images = static_binary(images, plan.seed)
-            self._images = None if images is None else tf.constant(images)
-            self._labels = (
-                None if records.labels is None else tf.constant(records.labels)
-            )
-            self._row_seeds = None
-            if images is None and plan.binarize == "static":
-                self._row_seeds = tf.constant(random.row_seeds(plan.seed, len(records)))
-            if records.stream is not None:
-                chosen = np.zeros(len(records), bool)
-                chosen[plan.rows] = True
-                self._chosen = tf.constant(chosen)
+            chosen = np.zeros(len(records), bool)
+            chosen[plan.rows] = True
+            self._chosen = tf.constant(chosen)
 
     def batches(self, epochs: tf.data.Dataset, num_batches: int) -> tf.data.Dataset:
         """The batches of the epochs whose numbers `epochs` yields."""
-        streamed = self._plan.records.stream is not None
+        streamed = self._stream is not None
         dataset = epochs.flat_map(self._streamed if streamed else self._by_index)
         dataset = dataset.map(self._finish, num_parallel_calls=2, deterministic=True)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
@@ -192,7 +198,7 @@ class _Pipeline:
     def _streamed(self, epoch: tf.Tensor) -> tf.data.Dataset:
         """Batches of `(epoch, batch, indices, images)` in the order of storage."""
         plan = self._plan
-        dataset = plan.records.stream
+        dataset = self._stream
         if len(plan.rows) < len(plan.records):
             dataset = dataset.filter(lambda i, _: tf.gather(self._chosen, i))
         if plan.shuffle:
@@ -217,7 +223,7 @@ class _Pipeline:
         if self._images is not None:
             images = tf.gather(self._images, indices)
         elif images is None:
-            images = plan.records.fetch(indices)
+            images = self._fetch(indices)
         if self._row_seeds is not None:
             images = _static(images, tf.gather(self._row_seeds, indices))
         for place, augmentation in enumerate(plan.augment):
@@ -237,21 +243,26 @@ class _Pipeline:
         return random.fold(random.fold(self._seeds[purpose], epoch), batch)
 
 
-def static_binary(images: np.ndarray, seed: int) -> np.ndarray:
+def static_binary(
+    images: np.ndarray, seed: int = 0, *, seeds: np.ndarray | None = None
+) -> np.ndarray:
     """Draws each pixel once as 0 or 255, with its grey value as the chance of 255.
 
     Args:
         images: uint8 `(n, height, width, channels)`.
         seed: the draw of image `i` depends on `seed` and `i` alone.
+        seeds: int64 `(n,)`, one for each image, instead of `seed`.
 
     Returns:
         uint8 of the same shape.
     """
-    seeds = random.row_seeds(seed, len(images))
+    if seeds is None:
+        seeds = random.row_seeds(seed, len(images))
     result = np.empty_like(images)
-    for start in range(0, len(images), 4096):
-        rows = slice(start, start + 4096)
-        result[rows] = _static(tf.constant(images[rows]), tf.constant(seeds[rows]))
+    with tf.device("CPU:0"):
+        for start in range(0, len(images), _DRAWN_AT_ONCE):
+            rows = slice(start, start + _DRAWN_AT_ONCE)
+            result[rows] = _static(tf.constant(images[rows]), tf.constant(seeds[rows]))
     return result
 
 

@@ -4,9 +4,11 @@ import contextlib
 import difflib
 import os
 import pathlib
+import queue
 import socket
 import sys
 import threading
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -136,31 +138,26 @@ def _any_reachable(hosts: list[str]) -> bool:
     addresses = {
         _address(scheme, host) for host in hosts for scheme in ("https", "http")
     }
-    answered = threading.Event()
-    finished = threading.Semaphore(0)
+    answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def probe(address: tuple[str, int]) -> None:
         try:
             with socket.create_connection(address, timeout=PROBE_SECONDS):
-                answered.set()
+                answers.put(True)
         except (OSError, UnicodeError):
-            pass
-        finally:
-            finished.release()
+            answers.put(False)
 
     # Threads, because looking a name up knows no timeout of its own.
     for address in addresses:
         threading.Thread(target=probe, args=(address,), daemon=True).start()
-
-    def wait() -> None:
-        for _ in addresses:
-            finished.acquire()
-        all_done.set()
-
-    all_done = threading.Event()
-    threading.Thread(target=wait, daemon=True).start()
-    all_done.wait(PROBE_SECONDS)
-    return answered.is_set()
+    deadline = time.monotonic() + PROBE_SECONDS
+    for _ in addresses:
+        try:
+            if answers.get(timeout=max(deadline - time.monotonic(), 0.0)):
+                return True
+        except queue.Empty:
+            return False
+    return False
 
 
 def _address(scheme: str, netloc: str) -> tuple[str, int]:

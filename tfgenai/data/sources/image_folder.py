@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfgenai.core.errors import DataError, DataNotFoundError
 from tfgenai.data.content import Content
-from tfgenai.data.images import EXTENSIONS, decode, resize
+from tfgenai.data.images import EXTENSIONS, decode, resize, shape_in_header
 from tfgenai.data.sources.source import SOURCES, Records, Source
 from tfgenai.data.split import cut, stratified_order
 
@@ -21,6 +21,7 @@ _TEST_SHARE = 0.1
 _SPLIT_SEED = 0  # fixed, so that nobody's test split is another's training split
 _LISTED = 5  # offenders that an error names
 _THREADS = 4
+_READ_BATCH = 256
 _SYSTEM_FILES = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
 
 
@@ -74,6 +75,7 @@ class ImageFolder(Source):
                 f"{sorted(filter(None, names))[:_LISTED]}. Move them into one."
             )
         self.class_names = None if None in names else sorted(filter(None, names))
+        self._shapes: dict[pathlib.Path, tuple[int, int, int]] | None = None
         self._read: dict[Any, Records] = {}
 
     def split_names(self) -> list[str]:
@@ -115,81 +117,99 @@ class ImageFolder(Source):
     def _read_files(
         self, split: str, image_size: tuple[int, int] | None, memory_limit: int | None
     ) -> Records:
-        files = self._files[split]
-        paths = [path for _, path in files]
-        ids = [path.relative_to(self._folder).as_posix() for path in paths]
+        """Decodes all files of a split once; they are kept if the limit allows it."""
+        shape = self._common_shape(image_size)
+        paths = [path for _, path in self._files[split]]
+        ids = [self._id(path) for path in paths]
         labels = None
         if self.class_names is not None:
             numbers = {name: i for i, name in enumerate(self.class_names)}
-            labels = np.array([numbers[name] for name, _ in files], np.int32)
-        size, channels = self._survey(paths, ids, image_size)
-        shape = (*size, channels)
-        in_memory = (
-            memory_limit is None or len(paths) * int(np.prod(shape)) <= memory_limit
-        )
+            labels = np.array([numbers[str(name)] for name, _ in self._files[split]])
+            labels = self.check_labels(labels, ids)
+        size = len(paths) * int(np.prod(shape))
+        in_memory = memory_limit is None or size <= memory_limit
         images = np.empty((len(paths), *shape), np.uint8) if in_memory else None
-        load = _loader(paths, shape)
-        contents = []
+
+        def read(path: pathlib.Path) -> np.ndarray | str:
+            try:
+                return _load(path, shape)
+            except (OSError, ValueError) as error:
+                return str(error)
+
+        contents, broken = [], []
         with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-            for start in range(0, len(paths), 256):
-                rows = range(start, min(start + 256, len(paths)))
-                batch = np.stack(list(pool.map(load, rows)))
-                contents.append(Content.of(batch))
-                if images is not None:
-                    images[start : start + len(batch)] = batch
+            for start in range(0, len(paths), _READ_BATCH):
+                stop = start + _READ_BATCH
+                found = list(pool.map(read, paths[start:stop]))
+                for name, image in zip(ids[start:stop], found, strict=True):
+                    if isinstance(image, str):
+                        broken.append(f"{name} ({image})")
+                if not broken:
+                    batch = np.stack(found)
+                    contents.append(Content.of(batch))
+                    if images is not None:
+                        images[start:stop] = batch
+        self._refuse_broken(broken, len(paths))
         return Records(
             shape,
             labels,
             ids,
             Content.join(contents),
             images=images,
-            fetch=None if images is not None else _fetcher(load, shape),
+            fetch=None if images is not None else _fetcher(paths, shape),
         )
 
-    def _survey(
-        self,
-        paths: list[pathlib.Path],
-        ids: list[str],
-        image_size: tuple[int, int] | None,
-    ) -> tuple[tuple[int, int], int]:
-        """Size and channels that all images can have; raises if a file is broken."""
+    def _common_shape(self, image_size: tuple[int, int] | None) -> tuple[int, int, int]:
+        """The shape of all images of all splits, by the headers of their files."""
 
-        def look(path: pathlib.Path) -> tuple[int, ...] | str:
+        def look(path: pathlib.Path) -> tuple[int, int, int] | str:
             try:
-                return decode(path.read_bytes()).shape
+                return shape_in_header(path)
             except (OSError, ValueError) as error:
                 return str(error)
 
-        with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-            found = list(pool.map(look, paths))
-        broken = [(i, why) for i, why in enumerate(found) if isinstance(why, str)]
-        if broken:
-            raise DataError(
-                f"Whole image files were expected. Received: path={self.name!r}, in "
-                f"which {len(broken)} of {len(paths)} cannot be decoded: "
-                + _listing([f"{ids[i]} ({why})" for i, why in broken])
-                + ". Replace or remove them."
-            )
-        shapes = [shape for shape in found if not isinstance(shape, str)]
-        channels = 3 if any(shape[2] == 3 for shape in shapes) else 1
+        if self._shapes is None:
+            paths = [path for files in self._files.values() for _, path in files]
+            with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+                found = dict(zip(paths, pool.map(look, paths), strict=True))
+            broken = [
+                f"{self._id(path)} ({why})"
+                for path, why in found.items()
+                if isinstance(why, str)
+            ]
+            self._refuse_broken(broken, len(paths))
+            self._shapes = {
+                path: shape for path, shape in found.items() if isinstance(shape, tuple)
+            }
+        channels = max(shape[2] for shape in self._shapes.values())
         if image_size is not None:
-            return image_size, channels
-        sizes = collections.Counter(shape[:2] for shape in shapes)
+            return (*image_size, channels)
+        sizes = collections.Counter(shape[:2] for shape in self._shapes.values())
+        height, width = sizes.most_common(1)[0][0]
         if len(sizes) > 1:
-            usual = sizes.most_common(1)[0][0]
             others = [
-                f"{name} ({shape[0]}x{shape[1]})"
-                for name, shape in zip(ids, shapes, strict=True)
-                if shape[:2] != usual
+                f"{self._id(path)} ({shape[0]}x{shape[1]})"
+                for path, shape in self._shapes.items()
+                if shape[:2] != (height, width)
             ]
             raise DataError(
                 f"Images of one size were expected, or image_size. Received: "
-                f"path={self.name!r} with {len(sizes)} sizes; most are "
-                f"{usual[0]}x{usual[1]}, but not {_listing(others)}. Give image_size="
-                "(height, width) to bring them to one size."
+                f"path={self.name!r} with {len(sizes)} sizes; most are {height}x"
+                f"{width}, but not {_listing(others)}. Give image_size=(height, width) "
+                "to bring them to one size."
             )
-        (height, width) = next(iter(sizes))
-        return (height, width), channels
+        return height, width, channels
+
+    def _refuse_broken(self, broken: list[str], count: int) -> None:
+        if broken:
+            raise DataError(
+                f"Whole image files were expected. Received: path={self.name!r}, in "
+                f"which {len(broken)} of {count} cannot be decoded: "
+                f"{_listing(broken)}. Replace or remove them."
+            )
+
+    def _id(self, path: pathlib.Path) -> str:
+        return path.relative_to(self._folder).as_posix()
 
 
 def _list_images(root: pathlib.Path) -> list[tuple[str | None, pathlib.Path]]:
@@ -227,33 +247,21 @@ def _list_images(root: pathlib.Path) -> list[tuple[str | None, pathlib.Path]]:
     return images
 
 
-def _loader(
-    paths: list[pathlib.Path], shape: tuple[int, int, int]
-) -> Callable[[int], np.ndarray]:
+def _load(path: pathlib.Path, shape: tuple[int, int, int]) -> np.ndarray:
     height, width, channels = shape
-
-    def load(index: int) -> np.ndarray:
-        try:
-            image = decode(paths[index].read_bytes())
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"A whole image file was expected. Received: {str(paths[index])!r} "
-                f"({error}), which was whole before. Leave the folder alone meanwhile."
-            ) from error
-        if image.shape[2] < channels:
-            image = np.repeat(image, channels, axis=2)
-        return np.asarray(resize(image, (height, width)))
-
-    return load
+    image = decode(path.read_bytes())
+    if image.shape[2] < channels:
+        image = np.repeat(image, channels, axis=2)
+    return np.asarray(resize(image, (height, width)))
 
 
 def _fetcher(
-    load: Callable[[int], np.ndarray], shape: tuple[int, int, int]
+    paths: list[pathlib.Path], shape: tuple[int, int, int]
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """Decodes the files of a batch while training; runs inside a graph."""
 
     def load_batch(indices: np.ndarray) -> np.ndarray:
-        return np.stack([load(int(i)) for i in indices])
+        return np.stack([_load(paths[i], shape) for i in indices])
 
     def fetch(indices: tf.Tensor) -> tf.Tensor:
         images = tf.numpy_function(load_batch, [indices], tf.uint8, stateful=False)

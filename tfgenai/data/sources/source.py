@@ -17,7 +17,7 @@ from tfgenai.data.content import Content
 SOURCES: Registry[Callable[..., "Source"]] = Registry("source")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Records:
     """The examples of one split: in memory, or fetched while training.
 
@@ -40,9 +40,18 @@ class Records:
     images: np.ndarray | None = None
     fetch: Callable[[tf.Tensor], tf.Tensor] | None = None
     stream: tf.data.Dataset | None = None
+    _tensor: tf.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def tensor(self) -> tf.Tensor:
+        """The images as one tensor, which then is the only copy in memory."""
+        if self._tensor is None:
+            with tf.device("CPU:0"):
+                self._tensor = tf.constant(self.images)
+            self.images = np.asarray(memoryview(self._tensor))
+        return self._tensor
 
     @classmethod
     def in_memory(
@@ -65,6 +74,7 @@ class Records:
             ids=[self.ids[i] for i in rows],
             content=content,
             images=None if self.images is None else self.images[rows],
+            _tensor=None,
             fetch=None if fetch is None else lambda i: fetch(tf.gather(places, i)),
         )
 

@@ -1,6 +1,7 @@
 """Any set of images that TensorFlow Datasets (TFDS) knows, by its name."""
 
 import os
+import weakref
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from tfgenai.data.sources.source import SOURCES, Records, Source
 from tfgenai.data.tfds_builders import get_builder, prepare, quiet
 
 _READ_BATCH = 512
+# Splits that a dataset in use has read: training and validation slices share them.
+_in_use: weakref.WeakValueDictionary[Any, Records] = weakref.WeakValueDictionary()
 # TFDS records no licence for these; their authors state it on the homepage.
 _LICENCES = {
     "binarized_mnist": "CC BY-SA 3.0",
@@ -80,6 +83,17 @@ class TFDS(Source):
     ) -> Records:
         """See `Source.read`."""
         self.require_split(split)
+        if memory_limit is None:  # whoever asks for arrays may change them
+            return self._read(split, image_size, memory_limit)
+        key = (os.fspath(self._builder.data_dir), split, image_size, memory_limit)
+        records = _in_use.get(key)
+        if records is None:
+            records = _in_use[key] = self._read(split, image_size, memory_limit)
+        return records
+
+    def _read(
+        self, split: str, image_size: tuple[int, int] | None, memory_limit: int | None
+    ) -> Records:
         n = self._builder.info.splits[split].num_examples
         if not n:
             raise DataError(
@@ -183,7 +197,7 @@ def _keys(info: Any, name: str) -> tuple[str, str | None]:
             images = [image]
         if isinstance(label, str):
             classes = [label] if label in classes else []
-    if len(images) != 1 or features[images[0]].dtype not in (np.uint8, tf.uint8):
+    if len(images) != 1 or features[images[0]].np_dtype != np.uint8:
         raise DataError(
             "A set with one uint8 image in each record was expected. Received: "
             f"name={name!r} with the features {sorted(features)}, of which {images} "

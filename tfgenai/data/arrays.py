@@ -1,0 +1,121 @@
+"""`load_arrays`: splits as NumPy arrays; `describe`: the card of a whole set."""
+
+import dataclasses
+import os
+
+import numpy as np
+
+from tfgenai.data.card import DatasetCard
+from tfgenai.data.reading import MEMORY_LIMIT, ImageSize, NameOrPath, read
+from tfgenai.data.sources import open_source
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageArrays:
+    """Examples as NumPy arrays.
+
+    Args:
+        images: uint8 `(n, height, width, channels)` in [0, 255].
+        labels: int32 `(n,)`, or None.
+        class_names: name of each class, or None without labels.
+        ids: a name for each example.
+        card: `DatasetCard` of these examples.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    class_names: list[str] | None
+    ids: list[str]
+    card: DatasetCard
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def name(self) -> str:
+        """Name of the set or path of the folder."""
+        return self.card.name
+
+
+def load_arrays(
+    name_or_path: NameOrPath,
+    *,
+    split: str = "train",
+    image_size: ImageSize | None = None,
+    seed: int = 0,
+    data_dir: "str | os.PathLike[str] | None" = None,
+) -> ImageArrays:
+    """Reads a split, or a slice of one, into memory, in the order of its source.
+
+    Args:
+        name_or_path: see `load`.
+        split: see `load`.
+        image_size: see `load`.
+        seed: seed that slices are chosen by.
+        data_dir: see `load`.
+
+    Returns:
+        `ImageArrays`.
+
+    Raises:
+        DataNotFoundError: if there is no such set, folder or network.
+        DataError: if files, labels or splits are not usable.
+
+    Example:
+        >>> digits = load_arrays("digits", split="test")
+        >>> digits.images.shape, digits.images.dtype.name
+        ((297, 8, 8, 1), 'uint8')
+    """
+    found = read(
+        name_or_path,
+        split,
+        image_size=image_size,
+        seed=seed,
+        data_dir=data_dir,
+        memory_limit=None,
+    )
+    part = found.parts[split]
+    records = part.records
+    if not part.slice.is_whole:
+        records = records.take(part.rows)
+    if records.images is None:
+        raise TypeError(
+            "A source that keeps images in memory when memory_limit is None was "
+            f"expected. Received: name_or_path={name_or_path!r}."
+        )
+    return ImageArrays(
+        images=records.images,
+        labels=records.labels,
+        class_names=None if records.labels is None else found.source.class_names,
+        ids=records.ids,
+        card=found.card(),
+    )
+
+
+def describe(
+    name_or_path: NameOrPath,
+    *,
+    image_size: ImageSize | None = None,
+    data_dir: "str | os.PathLike[str] | None" = None,
+) -> DatasetCard:
+    """Reads all splits of a set and returns their card.
+
+    Args:
+        name_or_path: see `load`.
+        image_size: see `load`.
+        data_dir: see `load`.
+
+    Raises:
+        DataNotFoundError: if there is no such set, folder or network.
+        DataError: if files or labels are not usable.
+    """
+    source = open_source(name_or_path, data_dir=data_dir)
+    splits = [name for name in source.split_names() if name != "all"]
+    return read(
+        source,
+        splits,
+        image_size=image_size,
+        seed=0,
+        data_dir=data_dir,
+        memory_limit=MEMORY_LIMIT,
+    ).card()

@@ -96,13 +96,15 @@ def stratified_order(
 
     Args:
         labels: int32 `(n,)`, or None.
-        groups: int64 `(n,)`, numbers from 0; equal for what must stay together.
+        groups: int64 `(n,)`, equal for examples that must stay together.
         seed: seed of the order.
 
     Returns:
         int64 `(n,)`, a permutation.
     """
-    _, first, sizes = np.unique(groups, return_index=True, return_counts=True)
+    _, first, group, sizes = np.unique(
+        groups, return_index=True, return_inverse=True, return_counts=True
+    )
     strata = np.zeros(len(first), np.int64) if labels is None else labels[first]
     chance = numpy_generator(seed, _STREAM).random(len(first))
     position = np.empty(len(first))
@@ -114,7 +116,7 @@ def stratified_order(
         position[members] = (ends - sizes[members] / 2) / ends[-1]
     rank = np.empty(len(first), np.int64)
     rank[np.lexsort((chance, position))] = np.arange(len(first))
-    return np.lexsort((np.arange(len(groups)), rank[groups]))
+    return np.lexsort((np.arange(len(groups)), rank[group]))
 
 
 def cut(order: np.ndarray, groups: np.ndarray, position: int) -> int:

@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import socket
 
 import numpy as np
 import pytest
@@ -230,3 +231,13 @@ def test_an_oversized_body_is_refused_announced_or_not(ask):
     status, _, answer = ask("POST", _PREDICT, chunks)  # sent without a length
     assert status == 413
     assert "at most 1048576 bytes" in answer["error"]
+
+
+def test_a_body_that_is_only_announced_is_not_waited_for(server):
+    host, port = server.rest_address.split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(
+            f"POST {_PREDICT} HTTP/1.1\r\nHost: x\r\n"
+            f"Content-Length: {10**12}\r\n\r\n".encode()
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")

@@ -45,8 +45,10 @@ def test_a_copy_that_keeps_old_times_is_not_quiet(tmp_path):
     """`cp -p` and rsync keep the time of modification, but cannot fake the other."""
     folder = _folder(tmp_path)
     old = time.time() - 1000
-    os.utime(folder / "saved_model.pb", (old, old))
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, (old, old))
     copied = shutil.copytree(folder, tmp_path / "2", copy_function=shutil.copy2)
+    assert all(path.stat().st_mtime == old for path in copied.rglob("*"))
     assert look_at(copied).quiet_seconds < 100
 
 

@@ -74,6 +74,7 @@ class RestTransport:
             self._known = self.metadata(timeout)
         fields = self._known.signature(signature).outputs
         if len(fields) == 1:
+            # The name of a single output is left out.
             answer = {next(iter(fields)): answer}
         return {name: _read(answer[name], field) for name, field in fields.items()}
 

@@ -1,4 +1,4 @@
-"""Keeps glibc from returning XLA's temporary memory to the system at every step."""
+"""Keeps glibc from returning a step's temporary memory to the system every time."""
 
 import ctypes
 import os
@@ -13,10 +13,10 @@ _done = False
 def keep_temporary_memory() -> bool:
     """Tells malloc to keep freed memory, once per process, on glibc only.
 
-    XLA's CPU runtime allocates and frees one large arena per call. By default glibc
-    maps and unmaps it each time, which costs a fifth of a small model's step. The
-    price is that a process keeps its peak memory. `TFGENAI_MALLOC=default` in the
-    environment switches this off.
+    A training step on a CPU allocates and frees large buffers, XLA's one arena per
+    call. By default glibc maps and unmaps them each time, which costs a fifth of a
+    small model's step. The price is that a process keeps its peak memory.
+    `TFGENAI_MALLOC=default` in the environment switches this off.
 
     Returns:
         Whether the setting is in force.

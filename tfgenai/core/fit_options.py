@@ -80,6 +80,13 @@ def automatic_steps_per_execution(
     return -(-steps_per_epoch // chunks)
 
 
+def convolves_on_cpu(model: keras.Model) -> bool:
+    """Whether a model has convolutions and this machine has no GPU."""
+    if tf.config.list_physical_devices("GPU"):
+        return False
+    return any("Conv" in type(layer).__name__ for layer in model._flatten_layers())
+
+
 def refuse_unsupported(
     optimizers: Mapping[str, keras.optimizers.Optimizer],
     num_replicas: int,

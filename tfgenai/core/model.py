@@ -18,6 +18,7 @@ from tfgenai.core.errors import CheckpointError
 from tfgenai.core.fit_options import (
     FitGuard,
     automatic_steps_per_execution,
+    convolves_on_cpu,
     refuse_unsupported,
     without_autotune,
 )
@@ -167,7 +168,8 @@ class GenerativeModel(Generation, keras.Model):
         Args:
             optimizer: name or Keras optimizer; for several, the main one.
             jit_compile: whether steps are compiled by XLA. `"auto"`: yes, unless there
-                are several replicas or `run_eagerly`.
+                are several replicas or `run_eagerly`, or the model convolves on a CPU,
+                where XLA is slower than TensorFlow's own kernels.
             steps_per_execution: training steps per call of the train function. With
                 XLA they run inside one compiled loop. `"auto"`: 32 with XLA, or 1 when
                 a callback of the user listens to single batches.
@@ -199,7 +201,9 @@ class GenerativeModel(Generation, keras.Model):
             "run_eagerly": run_eagerly,
         }
         if jit_compile == "auto":
-            jit_compile = replicas == 1 and not run_eagerly
+            jit_compile = (
+                replicas == 1 and not run_eagerly and not convolves_on_cpu(self)
+            )
         super().compile(
             optimizer=resolved["optimizer"],
             jit_compile=jit_compile,
@@ -301,8 +305,7 @@ class GenerativeModel(Generation, keras.Model):
         self._steps_per_epoch = call.get("steps_per_epoch")
         if isinstance(self.train_function, CompiledLoop):
             self.train_function.steps_per_epoch = self._steps_per_epoch
-        if self.jit_compile:
-            allocator.keep_temporary_memory()
+        allocator.keep_temporary_memory()
         return super().fit(*bound.args, **bound.kwargs)
 
     def _set_steps_per_execution(self, steps: int) -> None:
@@ -318,7 +321,9 @@ class GenerativeModel(Generation, keras.Model):
         if self.train_function is not None and not force:
             return
         replicas = self.distribute_strategy.num_replicas_in_sync
-        if self.jit_compile and self.steps_per_execution > 1 and replicas == 1:
+        # Inside a compiled loop XLA's CPU convolutions run a hundred times slower.
+        can_loop = replicas == 1 and not convolves_on_cpu(self)
+        if self.jit_compile and self.steps_per_execution > 1 and can_loop:
             self.train_function = CompiledLoop(
                 self.train_step,
                 self.get_metrics_result,
@@ -327,6 +332,13 @@ class GenerativeModel(Generation, keras.Model):
             )
         else:
             super().make_train_function(force=force)
+
+    def _maybe_symbolic_build(
+        self, iterator: Any = None, data_batch: Any = None
+    ) -> None:
+        # Keras would run the model on a batch to make its variables, which exist; under
+        # several workers its look at that batch fails.
+        return
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step of one optimizer; families with several write their own."""

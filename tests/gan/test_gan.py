@@ -451,6 +451,16 @@ def test_default_optimizers_follow_the_papers():
 
 
 @pytest.mark.parametrize(
+    ("network", "given", "expected"),
+    [("mlp", "auto", "auto"), ("dcgan", "auto", 1), ("dcgan", 4, 4)],
+)
+def test_convolutions_are_kept_out_of_the_compiled_loop(network, given, expected):
+    gan = small(network=network)
+    gan.compile(steps_per_execution=given)
+    assert gan.get_compile_config()["steps_per_execution"] == expected
+
+
+@pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
         ({"image_shape": (8, 8)}, ValueError, r"image_shape=\(8, 8\)"),

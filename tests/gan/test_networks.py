@@ -55,6 +55,14 @@ def test_dcgan_stages_mirror_each_other(side, shapes):
     assert [layer.output.shape[1:] for layer in reversed(down)] == shapes[:-1]
 
 
+@pytest.mark.parametrize(("side", "width"), [(28, 32), (32, 64)])
+def test_dcgan_is_as_wide_as_its_images_need(side, width):
+    discriminator = networks.dcgan_discriminator((side, side, 1))
+    assert of_type(discriminator, keras.layers.Conv2D)[0].filters == width
+    generator = networks.dcgan_generator((side, side, 1))
+    assert of_type(generator, keras.layers.Conv2DTranspose)[-1].input.shape[-1] == width
+
+
 def test_dcgan_counts_the_parameters_of_its_formula():
     # Closed form for 28 x 28, c = 8: Dense, BN (4 each), transposed convolutions.
     generator = networks.dcgan_generator((28, 28, 1), latent_dim=10, base_channels=8)

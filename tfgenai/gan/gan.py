@@ -1,7 +1,6 @@
 """GAN: a generator and a discriminator that learn from each other."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,7 +10,13 @@ from tfgenai.core import random
 from tfgenai.core.conditions import Condition
 from tfgenai.core.model import GenerativeModel
 from tfgenai.gan import checks
-from tfgenai.gan.game import Game, extra_losses, flat_layers
+from tfgenai.gan.game import (
+    Game,
+    extra_losses,
+    flat_layers,
+    is_slow_in_loops,
+    unchanged_state,
+)
 from tfgenai.gan.losses import ADVERSARIAL_LOSSES, AdversarialLoss, WassersteinLoss
 from tfgenai.gan.pair import make_networks
 from tfgenai.gan.penalties import PENALTIES, GradientPenalty
@@ -209,7 +214,7 @@ class GAN(GenerativeModel):
         )
         history = []
         for seed in earlier:
-            with _unchanged_state(self.generator):
+            with unchanged_state(self.generator):
                 fake = self._game.generate(x, labels, seed=seed, training=True)
             history.append(self._discriminator_step(x, fake, labels, weight, seed))
         variables = self.generator.trainable_variables
@@ -218,7 +223,7 @@ class GAN(GenerativeModel):
             fake = self._game.generate(x, labels, seed=last, training=True)
             with tape.stop_recording():
                 history.append(self._discriminator_step(x, fake, labels, weight, last))
-            with _unchanged_state(self.discriminator):
+            with unchanged_state(self.discriminator):
                 loss = self._game.generator_loss(
                     fake, labels, weight, seed=last, training=True
                 )
@@ -321,6 +326,27 @@ class GAN(GenerativeModel):
 
     # ---- optimizers and config -----------------------------------------------
 
+    def compile(
+        self,
+        optimizer: Any = None,
+        *,
+        steps_per_execution: int | str = "auto",
+        **kwargs: Any,
+    ) -> None:
+        """Sets the optimizers; see `GenerativeModel.compile`.
+
+        Args:
+            optimizer: the generator's.
+            steps_per_execution: training steps per call. `"auto"` is 1 on a CPU for
+                networks with convolutions: inside a compiled loop XLA computes the
+                gradients of convolutions there by plain loops, 50 times slower.
+            **kwargs: `discriminator_optimizer`, and what the base class takes.
+        """
+        networks = (self.generator, self.discriminator)
+        if steps_per_execution == "auto" and any(map(is_slow_in_loops, networks)):
+            steps_per_execution = 1
+        super().compile(optimizer, steps_per_execution=steps_per_execution, **kwargs)
+
     def optimized_variables(self, optimizer_name: str) -> list[keras.Variable]:
         """The generator's variables, or the discriminator's."""
         if optimizer_name == "discriminator_optimizer":
@@ -356,12 +382,3 @@ class GAN(GenerativeModel):
             "num_classes": self.num_classes,
             "dropout": self.dropout,
         }
-
-
-@contextlib.contextmanager
-def _unchanged_state(network: keras.layers.Layer) -> Iterator[None]:
-    """Puts the network's statistics, its non-trainable weights, back afterwards."""
-    before = [(v, tf.identity(v.value)) for v in network.non_trainable_variables]
-    yield
-    for variable, value in before:
-        variable.assign(value)

@@ -114,7 +114,7 @@ def dcgan_generator(
     *,
     latent_dim: int = 100,
     num_classes: int | None = None,
-    base_channels: int = 64,
+    base_channels: int | None = None,
     batch_normalization: bool = True,
     seed: int = 0,
     dtype: Any = None,
@@ -142,7 +142,8 @@ def dcgan_generator(
         latent_dim: length of z.
         num_classes: number of labels, or None for no condition. The label's embedding
             (50 numbers, or `num_classes` if that is less) is appended to z.
-        base_channels: c, the width of the stage next to the image.
+        base_channels: c, the width of the stage next to the image. None means 64, the
+            paper's, or 32 for images below 32×32, which are simpler.
         batch_normalization: False leaves BN out and gives every layer a bias.
         seed: seed of the initial weights.
         dtype: dtype policy of the layers; the images are float32.
@@ -169,7 +170,7 @@ def dcgan_generator(
         # Without normalization, signals of 0.02 would fade on their way.
         return new.normal(0.02) if batch_normalization else new.he()
 
-    widths = _widths(base_channels, num_stages)
+    widths = _widths(base_channels, image_shape)
     height, width = (side >> num_stages for side in image_shape[:2])
     x, inputs = latent_inputs(latent_dim, num_classes, new, dtype)
     x = keras.layers.Dense(
@@ -206,7 +207,7 @@ def dcgan_discriminator(
     image_shape: Sequence[int],
     *,
     num_classes: int | None = None,
-    base_channels: int = 64,
+    base_channels: int | None = None,
     dropout: float = 0.0,
     spectral_normalization: bool = False,
     seed: int = 0,
@@ -228,7 +229,7 @@ def dcgan_discriminator(
     Args:
         image_shape: (height, width, channels), the sides even and at least 8.
         num_classes: number of labels, or None for no condition.
-        base_channels: width of the stage next to the image.
+        base_channels: width of the stage next to the image; see `dcgan_generator`.
         dropout: share of units dropped after every stage in training.
         spectral_normalization: whether every kernel is divided by its norm.
         seed: seed of the initial weights.
@@ -244,7 +245,7 @@ def dcgan_discriminator(
     new = Initializers(seed)
     convolution = SpectralConv2D if spectral_normalization else keras.layers.Conv2D
     images = x = keras.Input(image_shape, name="images")
-    for channels in _widths(base_channels, _num_stages(image_shape)):
+    for channels in _widths(base_channels, image_shape):
         x = convolution(
             channels,
             4,
@@ -273,8 +274,11 @@ def _num_stages(image_shape: Sequence[int]) -> int:
     return stages
 
 
-def _widths(base_channels: int, num_stages: int) -> list[int]:
-    return [base_channels * min(2**i, _CHANNEL_LIMIT) for i in range(num_stages)]
+def _widths(base_channels: int | None, image_shape: Sequence[int]) -> list[int]:
+    if base_channels is None:
+        base_channels = 32 if min(image_shape[:2]) < 32 else 64
+    stages = range(_num_stages(image_shape))
+    return [base_channels * min(2**i, _CHANNEL_LIMIT) for i in stages]
 
 
 def _dropped(x: Any, dropout: float, dtype: Any) -> Any:

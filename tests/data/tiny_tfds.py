@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
+from etils import epath
 
 from tfgenai.core.random import numpy_generator
 
@@ -22,6 +23,7 @@ URLS = {name: f"https://tiny-images.invalid/{name}" for name in FILES}
 class TinyImages(tfds.core.GeneratorBasedBuilder):
     """Images that mean nothing."""
 
+    pkg_dir_path = epath.Path(__file__).parent
     VERSION = tfds.core.Version("1.0.0")
     url_infos = {  # noqa: RUF012 - what TFDS reads from a file for its own sets
         URLS[name]: tfds.download.checksums.UrlInfo(

@@ -61,7 +61,8 @@ class Shift(Augmentation):
     """Moves each image by whole pixels, both ways, uniformly.
 
     Args:
-        max_shift: largest distance as a share of height and of width.
+        max_shift: largest distance as a share of height and of width, at least a
+            pixel.
         fill: value in [0, 255] of the pixels that come in; None repeats the edge.
 
     Raises:
@@ -88,7 +89,7 @@ class Shift(Augmentation):
 
     def _along(self, images: tf.Tensor, seed: tf.Tensor, axis: int) -> tf.Tensor:
         batch, size = tf.shape(images)[0], images.shape[axis]
-        most = int(size * self.max_shift)
+        most = max(int(size * self.max_shift), 1)
         distance = random.integers(seed, (batch, 1), 2 * most + 1) - most
         places = tf.range(size)[tf.newaxis, :] - distance
         inside = tf.clip_by_value(places, 0, size - 1)

@@ -76,7 +76,8 @@ class ArraySource(Source):
         from tfgenai.data.images import resize
 
         self.require_split(split)
-        images = self._images
+        # A copy: whoever reads may change it, and so may whoever gave it.
+        images = self._images.copy()
         if image_size is not None:
             images = np.asarray(resize(images, image_size))
         return Records.in_memory(images, self._labels, self._ids)

@@ -113,7 +113,10 @@ def _open(file: BinaryIO, read: Callable[[Image.Image], Any]) -> Any:
 
 
 def _shape(picture: Image.Image) -> tuple[int, int, int]:
-    is_turned = picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+    # A PNG without EXIF before its pixels would be decoded to look for it behind them.
+    has_exif = picture.format != "PNG" or "exif" in picture.info
+    exif = picture.getexif() if has_exif else {}
+    is_turned = exif.get(ExifTags.Base.Orientation, 1) >= 5
     width, height = picture.size[::-1] if is_turned else picture.size
     return height, width, 1 if _is_grey(picture) else 3
 

@@ -260,8 +260,17 @@ def _fetcher(
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """Decodes the files of a batch while training; runs inside a graph."""
 
+    def load(path: pathlib.Path) -> np.ndarray:
+        try:
+            return _load(path, shape)
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"A whole image file was expected. Received: {str(path)!r} ({error}), "
+                "which was whole when training began. Restore it and resume."
+            ) from error
+
     def load_batch(indices: np.ndarray) -> np.ndarray:
-        return np.stack([_load(paths[i], shape) for i in indices])
+        return np.stack([load(paths[i]) for i in indices])
 
     def fetch(indices: tf.Tensor) -> tf.Tensor:
         images = tf.numpy_function(load_batch, [indices], tf.uint8, stateful=False)

@@ -1,0 +1,73 @@
+"""`tfgenai data`: what is printed, as words and as JSON, and exit codes."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tfgenai.cli.main import cli
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "data"))
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    return lambda *arguments: CliRunner().invoke(cli, ["data", *map(str, arguments)])
+
+
+def test_a_set_is_imported_and_then_shown(run, tmp_path):
+    from tiny_tfds import write_originals
+
+    done = run("import", "tiny_images", "--from", write_originals(tmp_path / "from"))
+    assert done.exit_code == 0, done.output
+    assert "train: 40 examples\n" in done.stdout
+    assert "test: 20 examples\n" in done.stdout
+    shown = run("show", "tiny_images")
+    assert shown.exit_code == 0
+    assert "train: 40 examples" in shown.stdout
+    assert "per class 14 13 13" in shown.stdout
+    assert (tmp_path / "tfds/tiny_images/1.0.0").is_dir()
+
+
+def test_json_is_all_that_is_on_standard_output(run, tmp_path):
+    from tiny_tfds import write_originals
+
+    folder = write_originals(tmp_path / "from")
+    options = ("--data-dir", tmp_path / "other", "--json")
+    imported = run("import", "tiny_images", "--from", folder, *options)
+    assert json.loads(imported.stdout) == {
+        "name": "tiny_images",
+        "data_dir": str(tmp_path / "other"),
+        "splits": {"test": 20, "train": 40},
+    }
+    card = json.loads(run("show", "tiny_images", *options).stdout)
+    assert card["splits"]["train"]["num_examples"] == 40
+    assert not (tmp_path / "tfds").exists()
+
+
+def test_digits_and_sizes_are_shown(run):
+    card = json.loads(run("show", "digits", "--image-size", 16, 16, "--json").stdout)
+    assert card["image_shape"] == [16, 16, 1]
+    assert "train: 1,500 examples" in run("show", "digits").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("show", "mnits"), 1, "Did you mean 'mnist'"),
+        (("show", "./absent"), 1, "folder of images that exists"),
+        (("import", "mnist", "--from", "."), 1, "t10k-images-idx3-ubyte.gz"),
+        (("import", "mnist"), 2, "--from"),
+        (("import", "mnist", "--from", "./absent"), 2, "does not exist"),
+        (("show", "digits", "--image-size", 0, 4), 2, "--image-size"),
+        (("shaw",), 2, "shaw"),
+    ],
+)
+def test_mistakes_are_said_on_one_line(run, arguments, code, words):
+    done = run(*arguments)
+    assert done.exit_code == code
+    assert done.stdout == ""
+    assert words in done.stderr

@@ -82,7 +82,8 @@ def command(
         raise click.UsageError(
             f"Give a RECIPE ({_recipe_names()}, or a file), or both --data and --model."
         )
-    from tfgenai.train.recipe import Recipe, parse_yaml, set_key
+    from tfgenai.train.recipe import Recipe
+    from tfgenai.train.recipe_files import parse_yaml, set_key
 
     overrides |= {key: parse_yaml(text, source=key) for key, text in pairs}
     if recipe is None:

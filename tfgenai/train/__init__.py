@@ -2,10 +2,12 @@
 
 from tfgenai.train.backup import Backup
 from tfgenai.train.checkpoint import Checkpoint
+from tfgenai.train.gan_health import GANHealth
 from tfgenai.train.learning_rates import ScaledSchedule, WarmupCosine
 from tfgenai.train.nan_guard import NaNGuard
 from tfgenai.train.progress import Progress
-from tfgenai.train.recipe import Recipe, shipped_recipes
+from tfgenai.train.recipe import Recipe
+from tfgenai.train.recipe_files import shipped_recipes
 from tfgenai.train.run import Run, run
 from tfgenai.train.run_log import RunLog
 from tfgenai.train.sample_grid import SampleGrid
@@ -16,6 +18,7 @@ from tfgenai.train.throughput import Throughput
 __all__ = [  # noqa: RUF022 - sorted without regard to case
     "Backup",
     "Checkpoint",
+    "GANHealth",
     "is_chief",
     "NaNGuard",
     "Progress",

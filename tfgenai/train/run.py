@@ -16,11 +16,19 @@ import keras
 from tfgenai.core.model import GenerativeModel
 from tfgenai.core.storage import PathLike, read_json, write_json
 from tfgenai.families import load_model
+from tfgenai.gan import GAN
 from tfgenai.train import run_folder as files
 from tfgenai.train.backup import Backup
-from tfgenai.train.building import check_recipe, fill_in, make_model, monitor_of
+from tfgenai.train.building import (
+    check_recipe,
+    family_of,
+    fill_in,
+    make_model,
+    monitor_of,
+)
 from tfgenai.train.checkpoint import Checkpoint
 from tfgenai.train.environment import describe_environment
+from tfgenai.train.gan_health import GANHealth
 from tfgenai.train.measuring import measure, needs_features, run_features
 from tfgenai.train.nan_guard import NaNGuard
 from tfgenai.train.progress import Progress
@@ -166,6 +174,8 @@ def _callbacks(
                 every=recipe.sample_metrics.every,
             )
         )
+    if issubclass(family_of(recipe), GAN):
+        callbacks.append(GANHealth(getattr(features, "logits", None), seed=recipe.seed))
     if recipe.samples is not None:
         callbacks.append(
             SampleGrid(
@@ -274,7 +284,10 @@ def _finished_report(path: Path, recipe: Recipe) -> dict[str, Any] | None:
     """The report of a run that has nothing left to do, or None."""
     with contextlib.suppress(OSError, KeyError, TypeError):
         report = read_json(path / files.REPORT)
-        whole = (path / report["model_file"]).is_file()
+        exported = report["export"]
+        whole = (path / report["model_file"]).is_file() and (
+            exported is None or (path / exported).is_dir()
+        )
         if whole and report["recipe"] == recipe.to_dict():
             return report
     return None

@@ -15,7 +15,8 @@ from tfgenai.core.storage import (
     require_writable_folder,
     write_text,
 )
-from tfgenai.train.recipe import Recipe, parse_yaml
+from tfgenai.train.recipe import Recipe
+from tfgenai.train.recipe_files import parse_yaml
 
 CONFIG = "config.yaml"
 DATA_CARD = "data_card.json"

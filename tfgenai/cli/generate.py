@@ -1,0 +1,168 @@
+"""`tfgenai generate`: samples of a trained model as a picture or an array."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+# In a run folder, in the order they are looked for.
+_MODEL_FILES = ("best.keras", "last.keras", "model.keras")
+_ARRAY_SUFFIX = ".npy"
+_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+@click.command(short_help="Draw samples from a trained model.")
+@click.argument("model", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--num",
+    "--num-samples",
+    "num_samples",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    help="Number of samples.",
+)
+@click.option(
+    "--labels",
+    help="Labels to ask for, such as 3 or 0,1,2; repeated until there are enough.  "
+    "[default: all in turn]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="The same seed gives the same samples.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A knob of the model, such as latent_std=0.7; may be repeated.",
+)
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), help="Samples drawn at a time."
+)
+@click.option(
+    "--columns", type=click.IntRange(min=1), help="Images in a row of the picture."
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("samples.png"),
+    show_default=True,
+    help="A picture (.png, .jpg, .webp), or .npy: float32 in [-1, 1].",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    model: Path,
+    num_samples: int,
+    labels: str | None,
+    seed: int,
+    settings: tuple[str, ...],
+    batch_size: int | None,
+    columns: int | None,
+    output: Path,
+    as_json: bool,
+) -> None:
+    r"""Draw samples from MODEL, a .keras file or a run folder.
+
+    \b
+    tfgenai generate runs/gan_digits --num 20 --labels 0,1,2 --seed 7
+    tfgenai generate best.keras --output samples.npy
+
+    Of a run folder, best.keras is taken, or else last.keras. An existing OUTPUT is
+    replaced.
+    """
+    suffix = output.suffix.lower()
+    if suffix != _ARRAY_SUFFIX and suffix not in _PICTURE_SUFFIXES:
+        raise click.BadParameter(
+            f"{str(output)!r} must end in {', '.join(_PICTURE_SUFFIXES)} or .npy.",
+            param_hint="--output",
+        )
+    wanted = None if labels is None else _parse_labels(labels)
+    knobs = dict(_parse_setting(setting) for setting in settings)
+    path = _model_file(model)
+
+    from tfgenai.core.storage import require_writable_folder
+    from tfgenai.families import load_model
+
+    require_writable_folder(output.parent)
+    loaded = load_model(path, compile=False)
+    taken = {condition.name: condition for condition in loaded.conditions()}
+    conditions: dict[str, Any] = dict(knobs)
+    if wanted is None and "labels" in taken:
+        wanted = list(range(int(taken["labels"].maximum or 0) + 1))
+        columns = columns or min(len(wanted), num_samples)
+    if wanted is not None:
+        repeated = wanted * (num_samples // len(wanted) + 1)
+        conditions["labels"] = repeated[:num_samples]
+    samples = loaded.generate(
+        num_samples, seed=seed, batch_size=batch_size, **conditions
+    )
+    _write(output, samples, columns)
+    result = {
+        "output": str(output),
+        "model": str(path),
+        "shape": list(samples.shape),
+        "seed": seed,
+        "labels": conditions.get("labels"),
+    }
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        click.echo(f"Wrote {output}: {num_samples} samples of {path}, seed {seed}.")
+
+
+def _write(output: Path, samples: Any, columns: int | None) -> None:
+    if output.suffix.lower() == _ARRAY_SUFFIX:
+        import numpy as np
+
+        from tfgenai.core.storage import atomic_file
+
+        with atomic_file(output) as beside:
+            np.save(beside, samples)
+        return
+    from tfgenai.evaluate import save_grid
+    from tfgenai.train.sample_grid import display_scale
+
+    save_grid(output, samples, columns, scale=display_scale(samples))
+
+
+def _parse_labels(text: str) -> list[int]:
+    try:
+        return [int(label) for label in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a list of whole numbers such as 0,1,2.",
+            param_hint="--labels",
+        ) from None
+
+
+def _parse_setting(setting: str) -> tuple[str, Any]:
+    name, equals, text = setting.partition("=")
+    try:
+        if not equals:
+            raise ValueError
+        number = float(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{setting!r} is not of the form NAME=NUMBER.", param_hint="--set"
+        ) from None
+    return name.strip(), int(number) if number.is_integer() else number
+
+
+def _model_file(path: Path) -> Path:
+    """The model to load: the path itself, or a run folder's best one."""
+    if path.is_file():
+        return path
+    for name in _MODEL_FILES:
+        if (path / name).is_file():
+            return path / name
+    raise click.BadParameter(
+        f"{str(path)!r} holds none of {', '.join(_MODEL_FILES)}. Give a .keras file or "
+        "the folder of a run.",
+        param_hint="MODEL",
+    )

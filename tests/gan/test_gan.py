@@ -288,7 +288,7 @@ def test_generate_uses_the_average():
 
 def test_no_spread_of_latents_gives_one_image_per_label():
     gan = small(num_classes=3)
-    images = gan.generate(4, labels=[1, 1, 2, 2], latent_std=0.0, seed=1)
+    images = gan.generate(4, labels=[1, 1, 2, 2], temperature=0.0, seed=1)
     np.testing.assert_array_equal(images[0], images[1])
     np.testing.assert_array_equal(images[2], images[3])
     assert (images[0] != images[2]).any()
@@ -299,7 +299,7 @@ def test_samples_are_the_generator_s_of_row_noise():
     seeds = tf.constant([4, 9], tf.int64)
     z = random.row_normal(seeds, (3,))
     expected = gan.generator(0.5 * z)
-    images = gan.generate(2, seed=[4, 9], latent_std=0.5)
+    images = gan.generate(2, seed=[4, 9], temperature=0.5)
     np.testing.assert_allclose(images, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -310,7 +310,7 @@ def test_samples_are_the_generator_s_of_row_noise():
         ({"labels": 3}, ValueError, r"labels=3"),
         ({"labels": [0]}, ValueError, "labels of shape"),
         ({"labels": 0.5}, TypeError, "labels="),
-        ({"labels": 0, "latent_std": -1.0}, ValueError, "latent_std=-1.0"),
+        ({"labels": 0, "temperature": -1.0}, ValueError, "temperature=-1.0"),
         ({"labels": 0, "truncation": 1.0}, TypeError, "truncation="),
     ],
 )

@@ -278,7 +278,7 @@ class GAN(GenerativeModel):
     # ---- sampling ------------------------------------------------------------
 
     def conditions(self) -> tuple[Condition, ...]:
-        """`labels` for a conditional model, and the knob `latent_std`."""
+        """`labels` for a conditional model, and the knob `temperature`."""
         labels = (
             Condition(
                 "labels",
@@ -291,7 +291,7 @@ class GAN(GenerativeModel):
         return (
             *(labels if self.num_classes is not None else ()),
             Condition(
-                "latent_std",
+                "temperature",
                 "float32",
                 minimum=0.0,
                 maximum=10.0,
@@ -303,25 +303,25 @@ class GAN(GenerativeModel):
             ),
         )
 
-    def sample(
+    def sample(  # type: ignore[override]  # the conditions, by name
         self,
         seeds: tf.Tensor,
         *,
         labels: tf.Tensor | None = None,
-        latent_std: tf.Tensor | float = 1.0,
+        temperature: tf.Tensor | float = 1.0,
     ) -> tf.Tensor:
         """Images from seeds; a pure function of the arguments.
 
         Args:
             seeds: int64 `(batch,)`.
             labels: int32 `(batch,)` for a conditional model.
-            latent_std: float32 `(batch,)` or one number, standard deviation of z.
+            temperature: float32 `(batch,)` or one number, standard deviation of z.
 
         Returns:
             float32 `(batch, height, width, channels)` in [-1, 1].
         """
         z = random.row_normal(seeds, (self.latent_dim,))
-        z *= tf.reshape(tf.cast(latent_std, tf.float32), (-1, 1))
+        z *= tf.reshape(tf.cast(temperature, tf.float32), (-1, 1))
         return self([z, labels] if self.num_classes is not None else z)
 
     # ---- optimizers and config -----------------------------------------------

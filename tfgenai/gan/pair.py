@@ -1,6 +1,6 @@
 """A generator and a discriminator that fit: built here, or brought and checked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,8 +10,11 @@ from tfgenai.gan.ends import check_image_shape
 from tfgenai.gan.losses import AdversarialLoss, WassersteinLoss
 from tfgenai.gan.penalties import GradientPenalty
 
-_GENERATORS = {"dcgan": networks.dcgan_generator, "mlp": networks.mlp_generator}
-_DISCRIMINATORS = {
+_GENERATORS: Mapping[str, Callable[..., keras.Model]] = {
+    "dcgan": networks.dcgan_generator,
+    "mlp": networks.mlp_generator,
+}
+_DISCRIMINATORS: Mapping[str, Callable[..., keras.Model]] = {
     "dcgan": networks.dcgan_discriminator,
     "mlp": networks.mlp_discriminator,
 }

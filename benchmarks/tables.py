@@ -18,12 +18,11 @@ def render(results: Path = HERE / "results") -> str:
         if "benchmark" in result:
             compared.append(_compared_row(result))
         else:
-            trained += _trained_rows(path.stem, result)
+            trained += _trained_rows(result)
     parts = []
     if trained:
-        parts.append(
-            _table(("recipe", "figure", "value", "n", "seed", "wall time"), trained)
-        )
+        header = ("command", "figure", "value", "floor", "n", "seed", "wall time")
+        parts.append(_table(header, trained))
     if compared:
         parts.append(_table(("benchmark", "ratios of medians", "unit"), compared))
     return "\n\n".join(parts)
@@ -36,21 +35,27 @@ def updated(readme: str) -> str:
     return f"{head}{BEGIN}\n\n{render()}\n\n{END}{tail}"
 
 
-def _trained_rows(name: str, result: dict) -> list[tuple[str, ...]]:
+def _trained_rows(result: dict) -> list[tuple[str, ...]]:
+    """Rows of a run's report.json, as `tfgenai train` writes it."""
+    minutes = (result["seconds"]["fit"] + result["seconds"]["measuring"]) / 60
     rows = []
-    for figure in result["figures"]:
+    for name, figure in result["metrics"].items():
+        if isinstance(figure["value"], dict):
+            continue
         value = f"{figure['value']:.4g}"
         if figure.get("interval"):
             low, high = figure["interval"]
             value += f" [{low:.4g}, {high:.4g}]"
+        floor = figure.get("floor")
         rows.append(
             (
-                f"`{name}`",
-                figure["name"],
-                f"{value} {figure.get('unit', '')}".strip(),
+                f"`{result['command']}`",
+                name.replace("_", " "),
+                f"{value} {figure.get('unit') or ''}".strip(),
+                "" if floor is None else f"{floor:.4g}",
                 f"{figure['n']:,}",
                 str(result["seed"]),
-                f"{result['wall_time_s'] / 60:.1f} min",
+                f"{minutes:.1f} min",
             )
         )
     return rows

@@ -8,7 +8,12 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A busy machine is no failure of a test.
+hypothesis.settings.register_profile("without_deadline", deadline=None)
+hypothesis.settings.load_profile("without_deadline")
 
 _DATA_VARIABLE = "TFGENAI_TEST_DATA"
 _STRICT_VARIABLE = "TFGENAI_REQUIRE_TEST_DATA"

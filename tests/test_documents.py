@@ -1,4 +1,4 @@
-"""The documents: figures come from files, the README's code runs, links lead somewhere."""
+"""The documents: figures come from files, code runs as printed, links lead on."""
 
 import re
 import subprocess
@@ -34,6 +34,6 @@ def test_the_five_lines_work_as_printed(tmp_path, monkeypatch):
     assert (tmp_path / "served" / "digits" / "1" / "saved_model.pb").is_file()
     from tfgenai.serving.server import Server
 
-    with Server.from_folder(tmp_path / "served", port=0, rest_api_port=0) as server:
+    with Server(tmp_path / "served", port=0, rest_api_port=0) as server:
         exec(client_lines.replace("8500", str(server.port)), names)
     assert names["images"].shape == (3, 8, 8, 1)

@@ -26,17 +26,17 @@ _PACKAGES = (
 )
 
 __all__ = [  # noqa: RUF022 - sorted without regard to case
-    "GAN",
-    "GenerativeModel",
-    "VAE",
     "data",
     "evaluate",
     "export",
+    "GAN",
     "gan",
+    "GenerativeModel",
     "layers",
     "load_model",
     "serving",
     "train",
+    "VAE",
     "vae",
 ]
 

@@ -60,10 +60,11 @@ def test_the_export_passes_its_verification(descriptor, exports):
 
 @pytest.fixture(scope="module")
 def server(exports):
-    from tfgenai.serving.server import Server
+    from tfgenai.serving import Server, Settings
 
     folder, _ = exports
-    with Server.from_folder(folder, port=0, rest_api_port=0) as running:
+    settings = Settings(settle_seconds=0.0)
+    with Server(folder, port=0, rest_api_port=0, settings=settings) as running:
         yield running
 
 
@@ -73,7 +74,7 @@ def test_the_server_answers_as_generate(descriptor, exports, server, protocol):
     _, models = exports
     model = models[descriptor.name]
     conditions = descriptor.conditions(3)
-    port = server.port if protocol == "grpc" else server.rest_api_port
+    port = server.port if protocol == "grpc" else server.rest_port
     with tg.serving.Client(
         f"127.0.0.1:{port}", model=descriptor.name, protocol=protocol
     ) as client:

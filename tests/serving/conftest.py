@@ -6,15 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import settings
 
 from tfgenai.serving import Client, Server, Settings
 
 NUM_CLASSES = 10
-
-# A busy machine is no failure of a test.
-settings.register_profile("without_deadline", deadline=None)
-settings.load_profile("without_deadline")
 
 
 def expected_images(seed, labels) -> np.ndarray:

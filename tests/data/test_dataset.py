@@ -231,3 +231,36 @@ def test_a_resumed_run_from_disk_sees_what_the_unbroken_one_saw(on_disk):
         np.testing.assert_array_equal(y, y2)
     epochs = [pixels(data) for _ in range(2)]
     assert (epochs[0] != epochs[1]).any()
+
+
+@pytest.fixture
+def set_global_seed():
+    """Sets TensorFlow's global seed; there is none again afterwards."""
+    yield tf.random.set_seed  # noqa: TID251 - what users do is what is tested
+    tf.random.set_seed(None)  # noqa: TID251
+
+
+def test_the_order_from_disk_does_not_know_tensorflows_global_seed(
+    on_disk, set_global_seed
+):
+    orders = []
+    for seed in (1, 2):
+        set_global_seed(seed)
+        data = load(**on_disk, batch_size=8, memory_limit=0, drop_remainder=False)
+        orders.append(pixels(data.for_epochs(0, 2)))
+    np.testing.assert_array_equal(*orders)
+
+
+def test_windows_mix_and_lose_nothing(tiny_data_dir, monkeypatch):
+    monkeypatch.setattr("tfgenai.data.dataset.SHUFFLE_WINDOW", 8)
+    arguments = {"data_dir": tiny_data_dir, "batch_size": 4, "drop_remainder": False}
+    data = load("tiny_images", **arguments, memory_limit=0)
+    stored = pixels(load("tiny_images", **arguments, shuffle=False))
+    first, second = (pixels(data.for_epochs(e, e + 1)) for e in range(2))
+    assert sorted(map(bytes, first)) == sorted(map(bytes, second))
+    assert sorted(map(bytes, first)) == sorted(map(bytes, stored))
+    assert (first != second).any()
+    for start in range(0, len(stored), 8):
+        # What is near in storage stays near: the window is all that is held.
+        window = slice(start, start + 8)
+        assert sorted(map(bytes, first[window])) == sorted(map(bytes, stored[window]))

@@ -18,6 +18,7 @@ SHUFFLE_WINDOW = 10_000  # examples, for sets that are read from front to back
 _STREAM = 0x64617461  # keeps these draws apart from those of a model's steps
 _ORDER, _AUGMENT, _BINARIZE, _WINDOW = range(4)
 _PREFETCH_BYTES = 16 * 2**20
+_WINDOW_BYTES = 256 * 2**20  # of decoded images in a shuffle window
 _DRAWN_AT_ONCE = 4096  # images
 
 
@@ -203,11 +204,9 @@ class _Pipeline:
             dataset = dataset.filter(lambda i, _: tf.gather(self._chosen, i))
         if plan.shuffle:
             seed = random.fold(self._seeds[_WINDOW], epoch)
-            dataset = dataset.shuffle(
-                min(SHUFFLE_WINDOW, len(plan.rows)),
-                seed=tf.bitcast(seed, tf.int64),
-                reshuffle_each_iteration=False,
-            )
+            fits = _WINDOW_BYTES // int(np.prod(plan.records.image_shape))
+            window = max(min(SHUFFLE_WINDOW, fits), plan.batch_size)
+            dataset = _shuffled_in_windows(dataset, window, seed)
         dataset = dataset.batch(plan.batch_size, drop_remainder=plan.drop_remainder)
         return dataset.enumerate().map(lambda batch, pair: (epoch, batch, *pair))
 
@@ -241,6 +240,23 @@ class _Pipeline:
 
     def _noise(self, purpose: int, epoch: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
         return random.fold(random.fold(self._seeds[purpose], epoch), batch)
+
+
+def _shuffled_in_windows(
+    dataset: tf.data.Dataset, window: int, seed: tf.Tensor
+) -> tf.data.Dataset:
+    """Puts each stretch of `window` examples into an order of its own.
+
+    `Dataset.shuffle` would mix TensorFlow's global seed into the order.
+    """
+
+    def permute(number: tf.Tensor, stretch: Any) -> Any:
+        size = tf.shape(stretch[0])[0]
+        order = random.permutation(random.fold(seed, number), size)
+        return tuple(tf.gather(column, order) for column in stretch)
+
+    stretches = dataset.batch(window).map(lambda *columns: columns)
+    return stretches.enumerate().map(permute).unbatch()
 
 
 def static_binary(

@@ -35,7 +35,8 @@ def load(
 
     Order, augmentation and binarization of epoch `e` are a pure function of `seed` and
     `e`, also when training is resumed. Sets above `memory_limit` are read from disk
-    while training: folders in any order, TFDS sets shuffled in a window of 10,000.
+    while training: folders in any order, TFDS sets shuffled in windows
+    of 10,000 examples or 256 MiB, whichever is less.
 
     Args:
         name_or_path: "digits" (embedded), a TFDS name such as "mnist", or a folder of

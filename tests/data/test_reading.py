@@ -1,8 +1,9 @@
-"""Splits that do not go together."""
+"""Splits that do not go together, and what is no split at all."""
 
 import pytest
 
 from tfgenai.core.errors import DataError
+from tfgenai.data import load_arrays
 from tfgenai.data.reading import read
 from tfgenai.data.sources import Records, Source
 
@@ -27,3 +28,9 @@ def test_splits_of_different_shapes_are_refused():
     assert read(TwoSizes(), "test", **options).card().image_shape == (6, 6, 1)
     with pytest.raises(DataError, match=r"\(4, 4, 1\).*\(6, 6, 1\)"):
         read(TwoSizes(), ["train", "test"], **options)
+
+
+@pytest.mark.parametrize("split", [3, None, {"train"}])
+def test_a_split_that_is_neither_a_string_nor_a_sequence_is_refused(split):
+    with pytest.raises(TypeError, match=r"a tuple of them.*Received: split="):
+        load_arrays("digits", split=split)

@@ -40,7 +40,13 @@ def read(
 
     Raises:
         DataError: if something is not usable; see `tfgenai.data.load`.
+        TypeError: if `split` is neither a string nor a sequence of them.
     """
+    if not isinstance(split, Sequence):
+        raise TypeError(
+            f"A split such as 'train', or a tuple of them, was expected. Received: "
+            f"{split=}."
+        )
     splits = [split] if isinstance(split, str) else list(split)
     if not splits:
         raise DataError(

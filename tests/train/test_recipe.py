@@ -91,8 +91,8 @@ def test_numbers_with_an_exponent_are_numbers():
         ({"name": "a/b"}, r"name='a/b': a name of letters"),
         ({"evaluate": {"nll": {"samples": 3}}}, r"nll\.samples: .*'num_samples'"),
         (
-            {"optimizers": {"optimizer": {"schedule": {"warmup": 1}}}},
-            r"optimizers\.optimizer\.schedule\.warmup: .*'warmup_epochs'",
+            {"optimizers": {"optimizer": {"schedule": {"warmup_share": 1}}}},
+            r"schedule\.warmup_share: .*There are name, warmup_fraction",
         ),
         (
             {"optimizers": {"optimizer": {"learning_rate": -1}}},

@@ -40,7 +40,7 @@ _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A knob of the model, such as latent_std=0.7; may be repeated.",
+    help="A knob of the model, such as temperature=0.7; may be repeated.",
 )
 @click.option(
     "--batch-size", type=click.IntRange(min=1), help="Samples drawn at a time."

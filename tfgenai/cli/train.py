@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+_INTERRUPTED = 130  # what shells report for a program stopped with Ctrl-C
+
 
 def _recipe_names() -> str:
     folder = Path(__file__).parents[1] / "train" / "recipes"
@@ -101,12 +103,18 @@ def command(
 
     from tfgenai.train import run
 
-    finished = run(
-        loaded,
-        output,
-        resume=resume,
-        command=shlex.join(["tfgenai", *sys.argv[1:]]),
-    )
+    try:
+        finished = run(
+            loaded,
+            output,
+            resume=resume,
+            command=shlex.join(["tfgenai", *sys.argv[1:]]),
+        )
+    except KeyboardInterrupt:
+        click.echo(
+            "\nStopped. The same command goes on from the last checkpoint.", err=True
+        )
+        sys.exit(_INTERRUPTED)
     if as_json:
         report = {**finished.report, "folder": str(finished.folder)}
         click.echo(json.dumps(report))

@@ -231,10 +231,11 @@ def _make_optimizer(
         rate = inspect.signature(optimizer).parameters["learning_rate"].default
     try:
         if section.schedule is not None:
+            total = epochs * steps_per_epoch
             rate = WarmupCosine(
                 rate,
-                epochs * steps_per_epoch,
-                warmup_steps=round(section.schedule.warmup_epochs * steps_per_epoch),
+                total,
+                warmup_steps=int(section.schedule.warmup_fraction * total),
                 final_fraction=section.schedule.final_fraction,
             )
         return optimizer(learning_rate=rate, **section.arguments)

@@ -36,7 +36,11 @@ def collect_states(callbacks: Sequence[Any], *, folder: Path) -> dict[str, Any]:
             continue
         names = _attributes_of(callback)
         if names:
-            states[key] = {name: _plain(getattr(callback, name)) for name in names}
+            states[key] = {
+                name: _plain(getattr(callback, name))
+                for name in names
+                if hasattr(callback, name)
+            }
         weights = getattr(callback, "best_weights", None)
         if names and weights is not None:
             np.savez(folder / f"{key}.npz", *weights)
@@ -60,7 +64,8 @@ def hand_out_states(
             callback.set_backup_state(states[key])
             continue
         for name in _attributes_of(callback):
-            setattr(callback, name, states[key][name])
+            if name in states[key]:
+                setattr(callback, name, states[key][name])
         file = None if folder is None else folder / f"{key}.npz"
         if file is not None and file.exists():
             with np.load(file, allow_pickle=False) as arrays:

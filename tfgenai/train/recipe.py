@@ -50,10 +50,14 @@ class ModelSection(_Section):
 
 
 class ScheduleSection(_Section):
-    """How the learning rate moves over the run; see `tfgenai.train.WarmupCosine`."""
+    """How the learning rate moves over the run; see `tfgenai.train.WarmupCosine`.
+
+    Both numbers are fractions, so that a run of other length needs no other recipe:
+    `warmup_fraction` of all steps, `final_fraction` of the learning rate.
+    """
 
     name: Literal["warmup_cosine"] = "warmup_cosine"
-    warmup_epochs: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    warmup_fraction: Annotated[float, pydantic.Field(ge=0, lt=1)] = 0.0
     final_fraction: _Fraction = 0.0
 
 

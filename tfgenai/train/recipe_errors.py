@@ -64,7 +64,8 @@ def check_names(
 def _words(one: Any, place: str, keys: list[str]) -> str:
     if one["type"] == "extra_forbidden":
         name = place.rsplit(".", 1)[-1]
-        return f"{place}: there is no such key.{_nearest(name, keys)}"
+        known = f" There are {', '.join(keys)}."
+        return f"{place}: there is no such key.{_nearest(name, keys) or known}"
     if one["type"] == "missing":
         return f"{place}: a value is needed."
     message = one["msg"].removeprefix("Input should be ").removeprefix("Value error, ")

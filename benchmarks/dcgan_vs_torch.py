@@ -41,14 +41,14 @@ def ours(data: np.ndarray):
 def generator() -> nn.Module:
     """`tfgenai.gan.dcgan_generator((28, 28, 1))`, layer by layer."""
     return nn.Sequential(
-        nn.Linear(LATENT, 7 * 7 * 128, bias=False),
-        nn.Unflatten(1, (128, 7, 7)),
-        nn.BatchNorm2d(128),
-        nn.ReLU(),
-        nn.ConvTranspose2d(128, 64, 4, stride=2, padding=1, bias=False),
+        nn.Linear(LATENT, 7 * 7 * 64, bias=False),
+        nn.Unflatten(1, (64, 7, 7)),
         nn.BatchNorm2d(64),
         nn.ReLU(),
-        nn.ConvTranspose2d(64, 1, 4, stride=2, padding=1),
+        nn.ConvTranspose2d(64, 32, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.ConvTranspose2d(32, 1, 4, stride=2, padding=1),
         nn.Tanh(),
     )
 
@@ -56,12 +56,12 @@ def generator() -> nn.Module:
 def discriminator() -> nn.Module:
     """`tfgenai.gan.dcgan_discriminator((28, 28, 1))`, layer by layer."""
     return nn.Sequential(
-        nn.Conv2d(1, 64, 4, stride=2, padding=1),
+        nn.Conv2d(1, 32, 4, stride=2, padding=1),
         nn.LeakyReLU(0.2),
-        nn.Conv2d(64, 128, 4, stride=2, padding=1),
+        nn.Conv2d(32, 64, 4, stride=2, padding=1),
         nn.LeakyReLU(0.2),
         nn.Flatten(),
-        nn.Linear(7 * 7 * 128, 1),
+        nn.Linear(7 * 7 * 64, 1),
     )
 
 

@@ -15,7 +15,8 @@ import resource, numpy as np, keras, tfgenai as tg
 data = (np.random.default_rng(0).random((60000, 28, 28, 1)) < 0.13) * np.uint8(255)
 model = tg.VAE((28, 28, 1), 20, hidden_units=(400,))
 model.compile(keras.optimizers.Adam(1e-3))
-model.fit(tg.data.load(tg.data.ArraySource(data), batch_size=128, shuffle=True), epochs=2, verbose=0)
+dataset = tg.data.load(tg.data.ArraySource(data), batch_size=128, shuffle=True)
+model.fit(dataset, epochs=2, verbose=0)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 

@@ -324,6 +324,15 @@ def test_a_decay_out_of_range_is_refused(ema_decay):
         ToyModel(ema_decay=ema_decay)
 
 
+def test_data_of_more_classes_than_the_model_are_refused():
+    import tfgenai as tg
+
+    model = tg.VAE((8, 8, 1), 2, num_classes=9, likelihood="gaussian")
+    model.compile()
+    with pytest.raises(ValueError, match=r"9 classes.*10 classes.*num_classes=10"):
+        model.fit(tg.data.load("digits"), verbose=0)
+
+
 def test_a_model_under_another_strategy_is_refused():
     model = ToyModel()
     model.compile()

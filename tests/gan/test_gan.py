@@ -184,7 +184,7 @@ def test_statistics_of_the_generator_move_once_a_step(num_steps):
 
 @pytest.mark.parametrize("num_steps", [1, 2])
 def test_power_iteration_advances_once_a_discriminator_step(num_steps):
-    critic = mlp_discriminator(SHAPE, hidden_dims=(4,), spectral_normalization=True)
+    critic = mlp_discriminator(SHAPE, hidden_units=(4,), spectral_normalization=True)
     gan = small(
         discriminator=critic,
         adversarial_loss="hinge",
@@ -448,16 +448,6 @@ def test_default_optimizers_follow_the_papers():
     assert float(critic.optimizer.learning_rate) == pytest.approx(1e-4)
     assert critic.optimizer.beta_1 == 0.0
     assert critic.optimizer.beta_2 == 0.9
-
-
-@pytest.mark.parametrize(
-    ("network", "given", "expected"),
-    [("mlp", "auto", "auto"), ("dcgan", "auto", 1), ("dcgan", 4, 4)],
-)
-def test_convolutions_are_kept_out_of_the_compiled_loop(network, given, expected):
-    gan = small(network=network)
-    gan.compile(steps_per_execution=given)
-    assert gan.get_compile_config()["steps_per_execution"] == expected
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """`generate` and its serving signatures: samples from one seed a row."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfgenai.core import random
 from tfgenai.core.conditions import Condition, check_conditions
+from tfgenai.core.ema import WeightAverage
 from tfgenai.core.signatures import (
     SEED,
     Signature,
@@ -26,6 +27,11 @@ class Generation:
 
     A mix-in of `GenerativeModel`; the averaged weights are applied around it.
     """
+
+    seed: int
+    ema: WeightAverage
+    conditions: Callable[[], tuple[Condition, ...]]
+    sample: Callable[..., tf.Tensor]
 
     def generate(
         self,
@@ -150,7 +156,7 @@ def _defaults(knobs: Sequence[Condition], seed: tf.Tensor) -> dict[str, tf.Tenso
 
 def _check_row_seeds(seed: Any, n: int) -> np.ndarray:
     if isinstance(seed, (int, np.integer)):
-        return random.row_seeds(seed, n)
+        return random.row_seeds(int(seed), n)
     array = np.asarray(seed)
     if array.shape != (n,) or array.dtype.kind not in "iu" or (array < 0).any():
         raise ValueError(

@@ -56,6 +56,7 @@ class GenerativeModel(Generation, keras.Model):
 
     loss_names: tuple[str, ...] = ("loss",)
     optimizer_names: tuple[str, ...] = ("optimizer",)
+    train_function: Any
 
     def __init__(
         self,
@@ -265,7 +266,8 @@ class GenerativeModel(Generation, keras.Model):
         Raises:
             NonFiniteLossError: if a loss became NaN or infinite; it names the step, the
                 loss and the last checkpoint that a callback made.
-            ValueError: if the strategy in scope is not the one of the model.
+            ValueError: if the strategy in scope is not the one of the model, or the
+                data have more classes than the model.
         """
         self._require_own_strategy()
         bound = inspect.signature(super().fit).bind(*args, **kwargs)
@@ -282,7 +284,8 @@ class GenerativeModel(Generation, keras.Model):
                     epoch = callback.restore(self)
                     call["initial_epoch"] = epoch or call.get("initial_epoch", 0)
             call["callbacks"] = [*callbacks, FitGuard(callbacks)]
-        data = call.get("x")
+        data: Any = call.get("x")
+        self._require_known_classes(data)
         if hasattr(data, "for_epochs") and call.get("steps_per_epoch") is None:
             call["steps_per_epoch"] = data.steps_per_epoch
             epochs = data.for_epochs(
@@ -308,8 +311,18 @@ class GenerativeModel(Generation, keras.Model):
         allocator.keep_temporary_memory()
         return super().fit(*bound.args, **bound.kwargs)
 
+    def _require_known_classes(self, data: Any) -> None:
+        names = getattr(getattr(data, "card", None), "class_names", None)
+        num_classes = getattr(self, "num_classes", None)
+        if names and num_classes is not None and len(names) > num_classes:
+            raise ValueError(
+                f"Data of {num_classes} classes were expected, the model's num_classes. "
+                f"Received: data of {len(names)} classes, {names[:10]}. Make the model "
+                f"with num_classes={len(names)}."
+            )
+
     def _set_steps_per_execution(self, steps: int) -> None:
-        if steps == self.steps_per_execution:
+        if steps == self.steps_per_execution:  # type: ignore[has-type]
             return
         self.steps_per_execution = steps
         # Traced functions hold the old number: they would skip or repeat batches.

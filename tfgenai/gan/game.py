@@ -13,16 +13,6 @@ from tfgenai.gan.penalties import GradientPenalty
 # What each part of a step draws: its own number is folded into the step's seed.
 _LATENTS, _GENERATOR, _REAL, _FAKE, _PENALTY, _JUDGED = range(6)
 
-_CONVOLUTIONS = (
-    keras.layers.Conv1D,
-    keras.layers.Conv2D,
-    keras.layers.Conv2DTranspose,
-    keras.layers.Conv3D,
-    keras.layers.Conv3DTranspose,
-    keras.layers.DepthwiseConv2D,
-    keras.layers.SeparableConv2D,
-)
-
 
 class Game:
     """What generator and discriminator minimise; holds no variables of its own.
@@ -190,17 +180,6 @@ def unchanged_state(network: keras.layers.Layer) -> Iterator[None]:
     yield
     for variable, value in before:
         variable.assign(value)
-
-
-def is_slow_in_loops(network: keras.layers.Layer) -> bool:
-    """Whether XLA would compute the network's gradients slowly inside a loop.
-
-    On a CPU, XLA brings the gradients of convolutions into the form that its fast
-    kernels take at the top level of a program only.
-    """
-    if tf.config.list_physical_devices("GPU"):
-        return False
-    return any(isinstance(layer, _CONVOLUTIONS) for layer in flat_layers(network))
 
 
 def _mean(values: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:

@@ -14,7 +14,6 @@ from tfgenai.gan.game import (
     Game,
     extra_losses,
     flat_layers,
-    is_slow_in_loops,
     unchanged_state,
 )
 from tfgenai.gan.losses import ADVERSARIAL_LOSSES, AdversarialLoss, WassersteinLoss
@@ -325,27 +324,6 @@ class GAN(GenerativeModel):
         return self([z, labels] if self.num_classes is not None else z)
 
     # ---- optimizers and config -----------------------------------------------
-
-    def compile(
-        self,
-        optimizer: Any = None,
-        *,
-        steps_per_execution: int | str = "auto",
-        **kwargs: Any,
-    ) -> None:
-        """Sets the optimizers; see `GenerativeModel.compile`.
-
-        Args:
-            optimizer: the generator's.
-            steps_per_execution: training steps per call. `"auto"` is 1 on a CPU for
-                networks with convolutions: inside a compiled loop XLA computes the
-                gradients of convolutions there by plain loops, 50 times slower.
-            **kwargs: `discriminator_optimizer`, and what the base class takes.
-        """
-        networks = (self.generator, self.discriminator)
-        if steps_per_execution == "auto" and any(map(is_slow_in_loops, networks)):
-            steps_per_execution = 1
-        super().compile(optimizer, steps_per_execution=steps_per_execution, **kwargs)
 
     def optimized_variables(self, optimizer_name: str) -> list[keras.Variable]:
         """The generator's variables, or the discriminator's."""

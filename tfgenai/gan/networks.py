@@ -26,7 +26,7 @@ def mlp_generator(
     *,
     latent_dim: int = 100,
     num_classes: int | None = None,
-    hidden_dims: Sequence[int] = (256, 512),
+    hidden_units: Sequence[int] = (256, 512),
     seed: int = 0,
     dtype: Any = None,
 ) -> keras.Model:
@@ -39,7 +39,7 @@ def mlp_generator(
         image_shape: (height, width, channels).
         latent_dim: length of z.
         num_classes: number of labels, or None for no condition.
-        hidden_dims: units of the hidden layers.
+        hidden_units: units of the hidden layers.
         seed: seed of the initial weights.
         dtype: dtype policy of the layers; the images are float32.
 
@@ -57,7 +57,7 @@ def mlp_generator(
     height, width, channels = check_image_shape(image_shape)
     new = Initializers(seed)
     x, inputs = latent_inputs(latent_dim, num_classes, new, dtype)
-    for units in hidden_dims:
+    for units in hidden_units:
         x = keras.layers.Dense(units, kernel_initializer=new.glorot(), dtype=dtype)(x)
         x = keras.layers.LeakyReLU(_LEAK, dtype=dtype)(x)
     x = keras.layers.Dense(
@@ -72,7 +72,7 @@ def mlp_discriminator(
     image_shape: Sequence[int],
     *,
     num_classes: int | None = None,
-    hidden_dims: Sequence[int] = (512, 256),
+    hidden_units: Sequence[int] = (512, 256),
     dropout: float = 0.0,
     spectral_normalization: bool = False,
     seed: int = 0,
@@ -86,7 +86,7 @@ def mlp_discriminator(
     Args:
         image_shape: (height, width, channels).
         num_classes: number of labels, or None for no condition.
-        hidden_dims: units of the hidden layers.
+        hidden_units: units of the hidden layers.
         dropout: share of hidden units dropped in training, usually 0.3.
         spectral_normalization: whether every kernel is divided by its norm.
         seed: seed of the initial weights.
@@ -102,7 +102,7 @@ def mlp_discriminator(
     dense = SpectralDense if spectral_normalization else keras.layers.Dense
     images = keras.Input(check_image_shape(image_shape), name="images")
     x = keras.layers.Flatten(dtype=dtype)(images)
-    for units in hidden_dims:
+    for units in hidden_units:
         x = dense(units, kernel_initializer=new.glorot(), dtype=dtype)(x)
         x = keras.layers.LeakyReLU(_LEAK, dtype=dtype)(x)
         x = _dropped(x, dropout, dtype)

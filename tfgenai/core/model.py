@@ -316,7 +316,7 @@ class GenerativeModel(Generation, keras.Model):
         num_classes = getattr(self, "num_classes", None)
         if names and num_classes is not None and len(names) > num_classes:
             raise ValueError(
-                f"Data of {num_classes} classes were expected, the model's num_classes. "
+                f"Data of the model's {num_classes} classes were expected. "
                 f"Received: data of {len(names)} classes, {names[:10]}. Make the model "
                 f"with num_classes={len(names)}."
             )

@@ -15,12 +15,23 @@ from tfgenai.data.tfds_builders import (
     cached_path,
     data_dir_of,
     get_builder,
+    is_prepared,
     prepare,
 )
 
-# Published SHA-256 of what is inside: MNIST goes round packed anew, with the same
-# content in other bytes.
+# SHA-256 of what is inside: these sets go round packed anew (Debian's packages among
+# them), with the published content in other bytes.
 _UNPACKED_SHA256 = {
+    "fashion_mnist": {
+        "train-images-idx3-ubyte.gz": "c59f468a2f672dc815687fe0f8388776"
+        "8d799fd8a3f3276145d20f83aa44d888",
+        "train-labels-idx1-ubyte.gz": "bad3541b69d912435c50bb6ba87bec29"
+        "4ff4f6a2e1246121d8633921760443d9",
+        "t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe0"
+        "87ea10ca49f1dbef5c9a5cd8815ce37b",
+        "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494"
+        "c5af83dab82d92729df917d7dec38c34",
+    },
     "mnist": {
         "train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738"
         "ad16aec93bde7f9b65e87a2fc25776db",
@@ -30,7 +41,7 @@ _UNPACKED_SHA256 = {
         "db3f2f8254e26661ceb7762c4d494ce7",
         "t10k-labels-idx1-ubyte.gz": "ff7bcfd416de33731a308c3f266cc351"
         "222c34898ecbeaf847f06e48f7ec33f2",
-    }
+    },
 }
 
 
@@ -39,9 +50,9 @@ def import_files(
 ) -> dict[str, int]:
     """Prepares a TFDS set from its original files, without a network.
 
-    The files are checked against the checksums that TFDS registers (MNIST's also
-    against those of their unpacked content), copied to where TFDS looks before it
-    downloads, and prepared by TFDS itself: the result is what a download would have
+    The files are checked against the checksums that TFDS registers (MNIST's and
+    Fashion-MNIST's also by their unpacked content), copied to where TFDS looks before
+    it downloads, and prepared by TFDS itself: the result is what a download would have
     made.
 
     Args:
@@ -65,7 +76,7 @@ def import_files(
             f"folder={os.fspath(folder)!r}, which is not a folder. Check the path."
         )
     builder = get_builder(name, data_dir)
-    if not builder.is_prepared():
+    if not is_prepared(builder):
         files = _find_originals(builder, source)
         root = storage.require_writable_folder(data_dir_of(builder))
         free, needed = (

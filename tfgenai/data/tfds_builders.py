@@ -63,6 +63,12 @@ def get_builder(name: str, data_dir: Any = None) -> Any:
         ) from error
 
 
+def is_prepared(builder: Any) -> bool:
+    """Whether the set can be read without further ado."""
+    with quiet():  # TFDS warns of each folder that is not there yet
+        return bool(builder.is_prepared())
+
+
 def prepare(builder: Any) -> None:
     """Downloads and prepares a set unless that was done before.
 
@@ -70,7 +76,7 @@ def prepare(builder: Any) -> None:
         DataNotFoundError: if its files are not here and their hosts do not answer.
         DataError: if TFDS fails to download or prepare it.
     """
-    if builder.is_prepared():
+    if is_prepared(builder):
         return
     name = builder.info.full_name
     hosts = hosts_of_missing_files(builder)

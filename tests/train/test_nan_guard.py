@@ -86,6 +86,13 @@ def test_a_schedule_is_lowered_and_the_epochs_stay_in_place(tmp_path, jit_compil
     assert history.epoch == [0, 1, 2]
 
 
+def test_each_rollback_lowers_the_learning_rate_again(tmp_path):
+    model = compiled_model(learning_rate=0.01)
+    _, guard, _ = fit(model, tmp_path, bad=[(1, 1), (1, 2)], factor=0.5)
+    assert guard.num_rollbacks == 2  # from one checkpoint, which has 0.01
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.0025)
+
+
 def test_too_many_rollbacks_stop_the_run(tmp_path):
     bad = [(1, 0), (1, 1), (1, 2)]
     with pytest.raises(NonFiniteLossError, match="after 2 rollbacks"):

@@ -129,7 +129,7 @@ class NaNGuard(keras.callbacks.Callback):
         self.backup.load_latest(self.model)
         for optimizer, rate in zip(self._optimizers(), before, strict=True):
             if rate is not None:
-                pass
+                optimizer.learning_rate = rate
             scale_learning_rate(optimizer, self.factor)
         if None in before:
             self._retrace()

@@ -175,7 +175,14 @@ def _callbacks(
             )
         )
     if issubclass(family_of(recipe), GAN):
-        callbacks.append(GANHealth(getattr(features, "logits", None), seed=recipe.seed))
+        callbacks.append(
+            GANHealth(
+                getattr(features, "logits", None),
+                seed=recipe.seed,
+                # The samples of a small set's first epochs say nothing yet.
+                patience=max(2, recipe.fit.epochs // 10),
+            )
+        )
     if recipe.samples is not None:
         callbacks.append(
             SampleGrid(

@@ -70,7 +70,6 @@ def test_order_and_shifts_are_a_function_of_seed_and_epoch(digits) -> None:
 
 def test_output_by_name_is_found_again(digits, tmp_path, monkeypatch) -> None:
     import tfgenai.data
-
     from tfgenai.evaluate.features.lookup import resolve_extractor
 
     monkeypatch.setenv("TFGENAI_HOME", str(tmp_path))

@@ -281,6 +281,8 @@ class GenerativeModel(Generation, keras.Model):
             )
             for callback in callbacks:
                 if hasattr(callback, "restore"):
+                    if hasattr(callback, "companions"):
+                        callback.companions = callbacks  # their state is kept, too
                     epoch = callback.restore(self)
                     call["initial_epoch"] = epoch or call.get("initial_epoch", 0)
             call["callbacks"] = [*callbacks, FitGuard(callbacks)]

@@ -336,7 +336,10 @@ def test_data_of_more_classes_than_the_model_are_refused():
 def test_a_model_under_another_strategy_is_refused():
     model = ToyModel()
     model.compile()
-    devices = tf.config.list_logical_devices("CPU")
-    strategy = tf.distribute.MirroredStrategy([d.name for d in devices[:2]])
-    with strategy.scope(), pytest.raises(ValueError, match="inside the scope"):
+    import tfgenai as tg
+
+    with (
+        tg.train.strategy("mirrored").scope(),
+        pytest.raises(ValueError, match="inside the scope"),
+    ):
         model.fit(toy_data(), verbose=0)

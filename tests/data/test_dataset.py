@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfgenai as tg
 from tfgenai.core.random import numpy_generator
 from tfgenai.data import ArraySource, load
 from tfgenai.data.dataset import static_binary
@@ -162,8 +163,7 @@ def test_without_labels_there_is_only_x():
 
 
 def test_replicas_share_out_each_batch(source):
-    devices = [device.name for device in tf.config.list_logical_devices("CPU")[:2]]
-    strategy = tf.distribute.MirroredStrategy(devices)
+    strategy = tg.train.strategy("mirrored")
     with strategy.scope():
         data = load(source, batch_size=10, augment="shift", binarize="dynamic")
     seen = []

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfgenai as tg
 from tfgenai.core import random
 from tfgenai.core.errors import ExportError, StorageError
 from tfgenai.core.signatures import Signature
@@ -118,7 +119,7 @@ def test_a_half_precision_model_answers_in_float32(new_model, tmp_path):
 
 
 def test_a_model_of_two_replicas_is_exported_like_any_other(new_model, tmp_path):
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    with tg.train.strategy("mirrored").scope():
         model = new_model()
     folder = export_saved_model(model, tmp_path / "m", signatures=["generate"])
     assert ServedGraph(folder).needed_weight_bytes() == 128 * 4

@@ -1,6 +1,7 @@
 """Training a DCGAN (28×28, batch 64) through plain `fit`, against PyTorch.
 
-Sides: `fit` as it comes; PyTorch eager with its DataLoader; PyTorch with torch.compile,
+Sides: `fit` as it comes, and with XLA, which a CPU's convolutions do not get by
+themselves; PyTorch eager with its DataLoader; PyTorch with torch.compile,
 all with the same layers, losses and optimizers.
 """
 
@@ -24,9 +25,9 @@ def images(n: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (n, 28, 28, 1), dtype=np.uint8)
 
 
-def ours(data: np.ndarray):
+def ours(data: np.ndarray, **compile_options):
     model = tg.GAN((28, 28, 1), LATENT, network="dcgan")
-    model.compile()
+    model.compile(**compile_options)
     dataset = tg.data.load(
         tg.data.ArraySource(data), batch_size=BATCH_SIZE, shuffle=True
     )
@@ -110,6 +111,7 @@ def main() -> None:
     first_epoch = time.perf_counter() - start
     sides = {
         "fit": work,
+        "fit_with_xla": ours(data, jit_compile=True),
         "torch_eager": theirs(data, compiled=False),
         "torch_compile": theirs(data, compiled=True),
     }

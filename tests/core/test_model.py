@@ -45,6 +45,7 @@ def test_the_compiled_loop_takes_the_same_steps_as_single_plain_steps():
         {"jit_compile": False, "steps_per_execution": 1},
         {"jit_compile": True, "steps_per_execution": 1},
         {"jit_compile": True, "steps_per_execution": 3},
+        {"jit_compile": False, "steps_per_execution": 2},
     ):
         model = ToyModel(rate=0.3, ema_decay=0.9)
         model.compile(keras.optimizers.Adam(1e-2), **options)
@@ -162,6 +163,24 @@ def test_evaluation_repeats_itself_and_does_not_train():
     counter = [w.path for w in model.weights].index(model.evaluation_step.path)
     del before[counter], after[counter]
     assert_same(before, after)
+
+
+def test_keras_own_loop_must_divide_the_epoch():
+    model = ToyModel()
+    model.compile(jit_compile=False, steps_per_execution=3)
+    with pytest.raises(ValueError, match=r"4 steps.*steps_per_execution=3"):
+        model.fit(Epochs(), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("steps", "compiled_loop", "expected"),
+    [(468, True, 32), (100, True, 25), (890, False, 10), (937, False, 1)],
+)
+def test_the_automatic_chunk_fits_the_epoch(steps, compiled_loop, expected):
+    from tfgenai.core.fit_options import automatic_steps_per_execution
+
+    chunk = automatic_steps_per_execution([], steps, compiled_loop=compiled_loop)
+    assert chunk == expected
 
 
 def test_evaluation_before_and_after_a_fit_in_chunks_sees_every_batch():

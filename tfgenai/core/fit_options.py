@@ -59,25 +59,29 @@ class FitGuard(keras.callbacks.Callback):
 
 
 def automatic_steps_per_execution(
-    callbacks: Sequence[Any], steps_per_epoch: int | None, jit_compile: bool
+    callbacks: Sequence[Any], steps_per_epoch: int | None, *, compiled_loop: bool
 ) -> int:
     """Training steps per call when the user leaves the choice.
 
     Args:
         callbacks: the user's callbacks.
         steps_per_epoch: steps in an epoch, or None when unknown.
-        jit_compile: whether steps are compiled.
+        compiled_loop: whether they will run in a `CompiledLoop`, which may end an
+            epoch with a short chunk; Keras's own loop would run into the next one.
 
     Returns:
-        1 when steps are not compiled or a callback listens to single batches;
-        otherwise a chunk that divides an epoch evenly where one is near.
+        1 when a callback listens to single batches; otherwise up to 32, in chunks as
+        even as possible, or of a number that divides the epoch for Keras's loop.
     """
-    if not jit_compile or any(_listens_to_batches(c) for c in callbacks):
+    if any(_listens_to_batches(callback) for callback in callbacks):
         return 1
     if not steps_per_epoch:
-        return _STEPS_PER_LOOP
-    chunks = -(-steps_per_epoch // _STEPS_PER_LOOP)
-    return -(-steps_per_epoch // chunks)
+        return _STEPS_PER_LOOP if compiled_loop else 1
+    if compiled_loop:
+        chunks = -(-steps_per_epoch // _STEPS_PER_LOOP)
+        return -(-steps_per_epoch // chunks)
+    sizes = range(1, min(_STEPS_PER_LOOP, steps_per_epoch) + 1)
+    return max(size for size in sizes if steps_per_epoch % size == 0)
 
 
 def convolves_on_cpu(model: keras.Model) -> bool:

@@ -172,8 +172,8 @@ class GenerativeModel(Generation, keras.Model):
                 are several replicas or `run_eagerly`, or the model convolves on a CPU,
                 where XLA is slower than TensorFlow's own kernels.
             steps_per_execution: training steps per call of the train function. With
-                XLA they run inside one compiled loop. `"auto"`: 32 with XLA, or 1 when
-                a callback of the user listens to single batches.
+                XLA they run inside one compiled loop. `"auto"`: up to 32, or 1 when a
+                callback of the user listens to single batches.
             run_eagerly: runs Python step by step, for debugging.
             **optimizers: the others, by the names in `optimizer_names`.
 
@@ -304,10 +304,21 @@ class GenerativeModel(Generation, keras.Model):
         if self.compiled and self._compile_arguments["steps_per_execution"] == "auto":
             self._set_steps_per_execution(
                 automatic_steps_per_execution(
-                    callbacks, call.get("steps_per_epoch"), bool(self.jit_compile)
+                    callbacks,
+                    call.get("steps_per_epoch"),
+                    compiled_loop=self._can_loop(),
                 )
+                if self._may_take_chunks()
+                else 1
             )
-        self._steps_per_epoch = call.get("steps_per_epoch")
+        steps, chunk = call.get("steps_per_epoch"), self.steps_per_execution
+        if self.compiled and steps and steps % chunk and not self._can_loop():
+            raise ValueError(
+                f"A divisor of the {steps} steps in an epoch was expected, because "
+                "they run in Keras's own loop. Received: steps_per_execution="
+                f"{chunk}. Leave it out, and a divisor is chosen."
+            )
+        self._steps_per_epoch = steps
         if isinstance(self.train_function, CompiledLoop):
             self.train_function.steps_per_epoch = self._steps_per_epoch
         allocator.keep_temporary_memory()
@@ -331,14 +342,27 @@ class GenerativeModel(Generation, keras.Model):
         self.train_function = self.test_function = self.predict_function = None
         self._eval_epoch_iterator = None
 
+    def _can_loop(self) -> bool:
+        # Inside a compiled loop XLA's CPU convolutions run a hundred times slower.
+        return (
+            bool(self.jit_compile)
+            and self._has_one_replica()
+            and not convolves_on_cpu(self)
+        )
+
+    def _may_take_chunks(self) -> bool:
+        # Who asks for no XLA wants to watch single steps.
+        asked = self._compile_arguments["jit_compile"]
+        return bool(asked) and self._has_one_replica() and not self.run_eagerly
+
+    def _has_one_replica(self) -> bool:
+        return self.distribute_strategy.num_replicas_in_sync == 1
+
     def make_train_function(self, force: bool = False) -> None:
         """Makes the function that `fit` calls; see `core.compiled_loop`."""
         if self.train_function is not None and not force:
             return
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        # Inside a compiled loop XLA's CPU convolutions run a hundred times slower.
-        can_loop = replicas == 1 and not convolves_on_cpu(self)
-        if self.jit_compile and self.steps_per_execution > 1 and can_loop:
+        if self.steps_per_execution > 1 and self._can_loop():
             self.train_function = CompiledLoop(
                 self.train_step,
                 self.get_metrics_result,

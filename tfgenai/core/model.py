@@ -2,7 +2,6 @@
 
 import tfgenai.core.backend  # noqa: F401  # isort: skip
 
-import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,25 +9,19 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgenai.core import allocator, random
-from tfgenai.core.compiled_loop import CompiledLoop
+from tfgenai.core import random
 from tfgenai.core.conditions import Condition
 from tfgenai.core.ema import WeightAverage
 from tfgenai.core.errors import CheckpointError
-from tfgenai.core.fit_options import (
-    FitGuard,
-    automatic_steps_per_execution,
-    convolves_on_cpu,
-    refuse_unsupported,
-    without_autotune,
-)
+from tfgenai.core.fit_options import convolves_on_cpu, refuse_unsupported
+from tfgenai.core.fitting import Fitting
 from tfgenai.core.generation import Generation
 
 _EVALUATION_STREAM = 0x6576616C  # sets validation noise apart from training noise
 
 
 @keras.saving.register_keras_serializable("tfgenai")
-class GenerativeModel(Generation, keras.Model):
+class GenerativeModel(Generation, Fitting):
     """Base of every generator: owns what is not mathematics.
 
     It owns the step counter, randomness, the averaged weights, loss trackers, optimizer
@@ -56,7 +49,6 @@ class GenerativeModel(Generation, keras.Model):
 
     loss_names: tuple[str, ...] = ("loss",)
     optimizer_names: tuple[str, ...] = ("optimizer",)
-    train_function: Any
 
     def __init__(
         self,
@@ -93,7 +85,6 @@ class GenerativeModel(Generation, keras.Model):
         self.non_finite_step = counter("non_finite_step", -1)
         self.non_finite_loss = counter("non_finite_loss", -1)
         self.trackers = [keras.metrics.Mean(name=name) for name in self.loss_names]
-        self._steps_per_epoch: int | None = None
         self.ema = WeightAverage(self, self.averaged_weights(), self.ema_decay)
         self.built = True
 
@@ -252,133 +243,6 @@ class GenerativeModel(Generation, keras.Model):
 
     # ---- training ------------------------------------------------------------
 
-    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """Trains as `keras.Model.fit`, with its arguments.
-
-        A dataset from `tfgenai.data.load` is read through its `for_epochs`, so that
-        its order is a function of seed and epoch. A callback with a method
-        `restore(model) -> int | None` is asked for the epoch to go on from before data
-        is made. A loss that is not finite stops the run.
-
-        Returns:
-            `keras.callbacks.History`.
-
-        Raises:
-            NonFiniteLossError: if a loss became NaN or infinite; it names the step, the
-                loss and the last checkpoint that a callback made.
-            ValueError: if the strategy in scope is not the one of the model, or the
-                data have more classes than the model.
-        """
-        self._require_own_strategy()
-        bound = inspect.signature(super().fit).bind(*args, **kwargs)
-        call = bound.arguments
-        callbacks = call.get("callbacks")
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = (
-                list(callbacks)
-                if isinstance(callbacks, Sequence)
-                else ([callbacks] if callbacks else [])
-            )
-            for callback in callbacks:
-                if hasattr(callback, "restore"):
-                    if hasattr(callback, "companions"):
-                        callback.companions = callbacks  # their state is kept, too
-                    epoch = callback.restore(self)
-                    call["initial_epoch"] = epoch or call.get("initial_epoch", 0)
-            call["callbacks"] = [*callbacks, FitGuard(callbacks)]
-        data: Any = call.get("x")
-        self._require_known_classes(data)
-        if hasattr(data, "for_epochs") and call.get("steps_per_epoch") is None:
-            call["steps_per_epoch"] = data.steps_per_epoch
-            epochs = data.for_epochs(
-                call.get("initial_epoch", 0), call.get("epochs", 1)
-            )
-            # Without an end: Keras counts a short last chunk as a full one, and would
-            # believe that the data ran out.
-            call["x"] = epochs.repeat()
-        for name in ("x", "validation_data"):
-            if isinstance(call.get(name), tf.data.Dataset):
-                call[name] = without_autotune(call[name])
-        if isinstance(call.get("x"), tf.data.Dataset):
-            call["shuffle"] = False  # a dataset has its own order; Keras would warn
-        if self.compiled and self._compile_arguments["steps_per_execution"] == "auto":
-            self._set_steps_per_execution(
-                automatic_steps_per_execution(
-                    callbacks,
-                    call.get("steps_per_epoch"),
-                    compiled_loop=self._can_loop(),
-                )
-                if self._may_take_chunks()
-                else 1
-            )
-        steps, chunk = call.get("steps_per_epoch"), self.steps_per_execution
-        if self.compiled and steps and steps % chunk and not self._can_loop():
-            raise ValueError(
-                f"A divisor of the {steps} steps in an epoch was expected, because "
-                "they run in Keras's own loop. Received: steps_per_execution="
-                f"{chunk}. Leave it out, and a divisor is chosen."
-            )
-        self._steps_per_epoch = steps
-        if isinstance(self.train_function, CompiledLoop):
-            self.train_function.steps_per_epoch = self._steps_per_epoch
-        allocator.keep_temporary_memory()
-        return super().fit(*bound.args, **bound.kwargs)
-
-    def _require_known_classes(self, data: Any) -> None:
-        names = getattr(getattr(data, "card", None), "class_names", None)
-        num_classes = getattr(self, "num_classes", None)
-        if names and num_classes is not None and len(names) > num_classes:
-            raise ValueError(
-                f"Data of the model's {num_classes} classes were expected. "
-                f"Received: data of {len(names)} classes, {names[:10]}. Make the model "
-                f"with num_classes={len(names)}."
-            )
-
-    def _set_steps_per_execution(self, steps: int) -> None:
-        if steps == self.steps_per_execution:  # type: ignore[has-type]
-            return
-        self.steps_per_execution = steps
-        # Traced functions hold the old number: they would skip or repeat batches.
-        self.train_function = self.test_function = self.predict_function = None
-        self._eval_epoch_iterator = None
-
-    def _can_loop(self) -> bool:
-        # Inside a compiled loop XLA's CPU convolutions run a hundred times slower.
-        return (
-            bool(self.jit_compile)
-            and self._has_one_replica()
-            and not convolves_on_cpu(self)
-        )
-
-    def _may_take_chunks(self) -> bool:
-        # Who asks for no XLA wants to watch single steps.
-        asked = self._compile_arguments["jit_compile"]
-        return bool(asked) and self._has_one_replica() and not self.run_eagerly
-
-    def _has_one_replica(self) -> bool:
-        return self.distribute_strategy.num_replicas_in_sync == 1
-
-    def make_train_function(self, force: bool = False) -> None:
-        """Makes the function that `fit` calls; see `core.compiled_loop`."""
-        if self.train_function is not None and not force:
-            return
-        if self.steps_per_execution > 1 and self._can_loop():
-            self.train_function = CompiledLoop(
-                self.train_step,
-                self.get_metrics_result,
-                self.steps_per_execution,
-                self._steps_per_epoch,
-            )
-        else:
-            super().make_train_function(force=force)
-
-    def _maybe_symbolic_build(
-        self, iterator: Any = None, data_batch: Any = None
-    ) -> None:
-        # Keras would run the model on a batch to make its variables, which exist; under
-        # several workers its look at that batch fails.
-        return
-
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step of one optimizer; families with several write their own."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -485,17 +349,6 @@ class GenerativeModel(Generation, keras.Model):
     def _replica_id(self) -> Any:
         context = tf.distribute.get_replica_context()
         return 0 if context is None else context.replica_id_in_sync_group
-
-    def _require_own_strategy(self) -> None:
-        own = self._distribute_strategy  # what Keras noted when the model was made
-        current = tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
-        if current is not None and current is not own:
-            raise ValueError(
-                "A model is trained under the strategy that it was made under. "
-                f"Received: strategy={type(current).__name__}, model made under "
-                f"{type(own).__name__ if own else 'no strategy'}. Make and compile the "
-                "model inside the scope."
-            )
 
     # ---- evaluation and export -----------------------------------------------
 

@@ -200,15 +200,9 @@ def _draw(path: Path, test: Any, images: dict[str, Any]) -> None:
 
 
 def _page(report: dict[str, Any]) -> str:
-    import jinja2
+    from tfgenai.evaluate.pages import template_environment
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(Path(__file__).parent)
     names = list(
         dict.fromkeys(
             metric for model in report["models"].values() for metric in model["metrics"]

@@ -6,18 +6,9 @@ from typing import Any
 
 import click
 
+from tfgenai.cli.shared import DefaultCommand, model_file
+
 _DEFAULT = "samples"
-# In a run folder, in the order they are looked for.
-_MODEL_FILES = ("best.keras", "last.keras", "model.keras")
-
-
-class _DefaultCommand(click.Group):
-    """A group in which `evaluate MODEL` stands for `evaluate samples MODEL`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in {*self.commands, "-h", "--help"}:
-            args = [_DEFAULT, *args]
-        return super().parse_args(ctx, args)
 
 
 # \b keeps click from joining the lines that follow it.
@@ -32,7 +23,7 @@ MODEL is a .keras file or a run folder; its options: `evaluate samples --help`.
 
 
 @click.group(
-    cls=_DefaultCommand,
+    cls=DefaultCommand,
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
     options_metavar="",
@@ -113,7 +104,7 @@ def samples(
         raise click.BadParameter(
             f"{str(output)!r} must end in .html or .json.", param_hint="--output"
         )
-    path = _model_file(model)
+    path = model_file(model)
     from tfgenai.core.storage import require_writable_folder
     from tfgenai.evaluate import evaluate_samples
     from tfgenai.families import load_model
@@ -206,17 +197,3 @@ def fit_extractor(
     )
     click.echo(f"SHA-256 {extractor.sha256}")
     click.echo(f"Wrote {folder}")
-
-
-def _model_file(path: Path) -> Path:
-    """The model to load: the path itself, or a run folder's best one."""
-    if path.is_file():
-        return path
-    for name in _MODEL_FILES:
-        if (path / name).is_file():
-            return path / name
-    raise click.BadParameter(
-        f"{str(path)!r} holds none of {', '.join(_MODEL_FILES)}. Give a .keras file or "
-        "the folder of a finished run.",
-        param_hint="MODEL",
-    )

@@ -6,25 +6,14 @@ from typing import Any
 
 import click
 
+from tfgenai.cli.shared import DefaultCommand, model_file
+
 _DEFAULT = "model"
-# In a run folder, in the order they are looked for.
-_MODEL_FILES = ("best.keras", "last.keras", "model.keras")
 _CARD_FILES = ("data_card.json", "card.json")
 
 
-class _DefaultCommand(click.Group):
-    """A group in which `export MODEL` stands for `export model MODEL`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        known = {*self.commands, *ctx.help_option_names}
-        # A file of that name is reached as ./model or ./verify.
-        if args and args[0] not in known:
-            args = [_DEFAULT, *args]
-        return super().parse_args(ctx, args)
-
-
 @click.group(
-    cls=_DefaultCommand,
+    cls=DefaultCommand,
     options_metavar="",
     subcommand_metavar="MODEL --to FOLDER [OPTIONS] | verify FOLDER [OPTIONS]",
 )
@@ -85,7 +74,7 @@ def model_command(
     """Export MODEL, a .keras file or a run folder, to FOLDER/VERSION."""
     from tfgenai.export import export_saved_model, read_card
 
-    file = _model_file(model)
+    file = model_file(model)
     loaded = _load(file)
     data_card = _data_card(file.parent)
     click.echo(f"Exporting {file} ...", err=True)
@@ -159,7 +148,7 @@ def verify_command(
     loaded = None
     if model is not None:
         _hide_gpus()
-        loaded = _load(_model_file(model))
+        loaded = _load(model_file(model))
     click.echo(f"Verifying {folder} in a fresh process ...", err=True)
     report = verify(
         folder, loaded, python=python or Path(sys.executable), timeout=timeout
@@ -167,19 +156,6 @@ def verify_command(
     click.echo(json.dumps(report.to_json()) if as_json else str(report))
     if not report.ok:
         context.exit(1)
-
-
-def _model_file(path: Path) -> Path:
-    """The `.keras` file that is meant by a file or a run folder."""
-    if not path.is_dir():
-        return path
-    for name in _MODEL_FILES:
-        if (path / name).is_file():
-            return path / name
-    raise click.BadParameter(
-        f"A .keras file, or a run folder with one of {', '.join(_MODEL_FILES)}, was "
-        f"expected. Received: {str(path)!r}. Train a model first."
-    )
 
 
 def _load(file: Path) -> Any:

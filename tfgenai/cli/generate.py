@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-# In a run folder, in the order they are looked for.
-_MODEL_FILES = ("best.keras", "last.keras", "model.keras")
+from tfgenai.cli.shared import model_file
+
 _ARRAY_SUFFIX = ".npy"
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -67,7 +67,7 @@ def command(
     output: Path,
     as_json: bool,
 ) -> None:
-    r"""Draw samples from MODEL, a .keras file or a run folder.
+    """Draw samples from MODEL, a .keras file or a run folder.
 
     \b
     tfgenai generate runs/gan_digits --num 20 --labels 0,1,2 --seed 7
@@ -75,7 +75,7 @@ def command(
 
     Of a run folder, best.keras is taken, or else last.keras. An existing OUTPUT is
     replaced.
-    """
+    """  # noqa: D301 - click's mark for lines that are not rewrapped
     suffix = output.suffix.lower()
     if suffix != _ARRAY_SUFFIX and suffix not in _PICTURE_SUFFIXES:
         raise click.BadParameter(
@@ -84,7 +84,7 @@ def command(
         )
     wanted = None if labels is None else _parse_labels(labels)
     knobs = dict(_parse_setting(setting) for setting in settings)
-    path = _model_file(model)
+    path = model_file(model)
 
     from tfgenai.core.storage import require_writable_folder
     from tfgenai.families import load_model
@@ -152,17 +152,3 @@ def _parse_setting(setting: str) -> tuple[str, Any]:
             f"{setting!r} is not of the form NAME=NUMBER.", param_hint="--set"
         ) from None
     return name.strip(), int(number) if number.is_integer() else number
-
-
-def _model_file(path: Path) -> Path:
-    """The model to load: the path itself, or a run folder's best one."""
-    if path.is_file():
-        return path
-    for name in _MODEL_FILES:
-        if (path / name).is_file():
-            return path / name
-    raise click.BadParameter(
-        f"{str(path)!r} holds none of {', '.join(_MODEL_FILES)}. Give a .keras file or "
-        "the folder of a run.",
-        param_hint="MODEL",
-    )

@@ -137,7 +137,7 @@ def command(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    r"""Serve exports as TensorFlow Serving does, until Ctrl+C or SIGTERM.
+    """Serve exports as TensorFlow Serving does, until Ctrl+C or SIGTERM.
 
     \b
     tfgenai serve served/                   every model in the folder
@@ -147,7 +147,7 @@ def command(
     New versions are picked up while it runs. Flags are named as TensorFlow Serving's;
     those that it has not are host, max_request_bytes, max_request_rows and
     drain_seconds.
-    """
+    """  # noqa: D301 - click's mark for lines that are not rewrapped
     given = [folder, model_base_path, model_config_file]
     if sum(value is not None for value in given) != 1:
         raise click.UsageError(

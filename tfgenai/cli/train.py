@@ -61,7 +61,7 @@ def command(
     show: bool,
     as_json: bool,
 ) -> None:
-    r"""Train what RECIPE describes: a name, or the path of a .yaml file.
+    """Train what RECIPE describes: a name, or the path of a .yaml file.
 
     \b
     tfgenai train vae_digits
@@ -70,7 +70,7 @@ def command(
 
     The run folder holds models, logs, pictures, checkpoints and a report. A run that
     was stopped goes on when the same command is given again.
-    """
+    """  # noqa: D301 - click's mark for lines that are not rewrapped
     flags = {
         "data.name": data,
         "model.family": family,

@@ -83,17 +83,10 @@ class Report(Mapping[str, MetricValue]):
 
     def to_html(self) -> str:
         """The report as one page, pictures included."""
-        import jinja2
-
         from tfgenai.evaluate import plots
+        from tfgenai.evaluate.pages import template_environment
 
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(Path(__file__).parent),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        environment = template_environment(Path(__file__).parent)
         environment.filters["number"] = format_number
         histogram = self.metrics.get("class_histogram")
         nearest = self.metrics.get("nearest")

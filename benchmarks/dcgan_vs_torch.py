@@ -6,13 +6,13 @@ all with the same layers, losses and optimizers.
 """
 
 import os
-import time
+from collections.abc import Callable
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import torch
-from side_by_side import arguments, interleave, rate_of, report
+from side_by_side import compare_training
 from torch import nn
 from torch.nn import functional
 
@@ -25,7 +25,7 @@ def images(n: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (n, 28, 28, 1), dtype=np.uint8)
 
 
-def ours(data: np.ndarray, **compile_options):
+def ours(data: np.ndarray, **compile_options) -> Callable[[], int]:
     model = tg.GAN((28, 28, 1), LATENT, network="dcgan")
     model.compile(**compile_options)
     dataset = tg.data.load(
@@ -66,7 +66,7 @@ def discriminator() -> nn.Module:
     )
 
 
-def theirs(data: np.ndarray, *, compiled: bool):
+def theirs(data: np.ndarray, *, compiled: bool) -> Callable[[], int]:
     g, d = generator(), discriminator()
     g_step, d_step = (torch.compile(g), torch.compile(d)) if compiled else (g, d)
     g_optimizer = torch.optim.Adam(g.parameters(), lr=2e-4, betas=(0.5, 0.999))
@@ -102,32 +102,15 @@ def theirs(data: np.ndarray, *, compiled: bool):
     return work
 
 
-def main() -> None:
-    options = arguments()
-    data = images(1_920 if options.quick else 9_600)
-    work = ours(data)
-    start = time.perf_counter()
-    work()
-    first_epoch = time.perf_counter() - start
-    sides = {
-        "fit": work,
+def make_sides(quick: bool) -> dict[str, Callable[[], int]]:
+    data = images(1_920 if quick else 9_600)
+    return {
+        "fit": ours(data),
         "fit_with_xla": ours(data, jit_compile=True),
         "torch_eager": theirs(data, compiled=False),
         "torch_compile": theirs(data, compiled=True),
     }
-    rates = interleave(
-        {name: rate_of(side) for name, side in sides.items()},
-        rounds=2 if options.quick else 5,
-    )
-    report(
-        "dcgan_vs_torch",
-        rates,
-        headline=("fit", "torch_eager"),
-        unit="images/s",
-        extra={"first_epoch_s": first_epoch},
-        write=options.write,
-    )
 
 
 if __name__ == "__main__":
-    main()
+    compare_training("dcgan_vs_torch", make_sides=make_sides, rounds=(2, 5))

@@ -56,6 +56,39 @@ def rate_of(work: Callable[[], int]) -> Callable[[], float]:
     return run
 
 
+def compare_training(
+    name: str,
+    *,
+    make_sides: Callable[[bool], dict[str, Callable[[], int]]],
+    rounds: tuple[int, int],
+) -> None:
+    """Compares one epoch of `fit` with PyTorch's, as the command line asks.
+
+    Args:
+        name: of the benchmark.
+        make_sides: takes whether to be quick; returns functions that train for an
+            epoch and return how many images they saw, `fit` first.
+        rounds: counted rounds when quick, and otherwise.
+    """
+    options = arguments()
+    sides = make_sides(options.quick)
+    start = time.perf_counter()
+    sides["fit"]()
+    first_epoch = time.perf_counter() - start
+    rates = interleave(
+        {side: rate_of(work) for side, work in sides.items()},
+        rounds=rounds[0] if options.quick else rounds[1],
+    )
+    report(
+        name,
+        rates,
+        headline=("fit", "torch_eager"),
+        unit="images/s",
+        extra={"first_epoch_s": first_epoch},
+        write=options.write,
+    )
+
+
 def report(
     name: str,
     rates: dict[str, list[float]],

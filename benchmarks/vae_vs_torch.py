@@ -5,14 +5,14 @@ default; PyTorch eager with its DataLoader; PyTorch with torch.compile.
 """
 
 import os
-import time
+from collections.abc import Callable
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
 import torch
-from side_by_side import arguments, interleave, rate_of, report
+from side_by_side import compare_training
 from torch import nn
 from torch.nn import functional
 
@@ -27,7 +27,7 @@ def images(n: int) -> np.ndarray:
     return (bright * 255).astype(np.uint8)
 
 
-def ours(data: np.ndarray, **compile_options) -> tuple:
+def ours(data: np.ndarray, **compile_options) -> Callable[[], int]:
     model = tg.VAE((28, 28, 1), LATENT, hidden_units=(HIDDEN,))
     model.compile(keras.optimizers.Adam(1e-3), **compile_options)
     dataset = tg.data.load(
@@ -38,7 +38,7 @@ def ours(data: np.ndarray, **compile_options) -> tuple:
         model.fit(dataset, epochs=1, verbose=0)
         return dataset.steps_per_epoch * BATCH_SIZE
 
-    return work, model
+    return work
 
 
 class TorchVAE(nn.Module):
@@ -63,7 +63,7 @@ class TorchVAE(nn.Module):
         return (reconstruction + kl) / len(x)
 
 
-def theirs(data: np.ndarray, *, compiled: bool):
+def theirs(data: np.ndarray, *, compiled: bool) -> Callable[[], int]:
     model = TorchVAE()
     step_model = torch.compile(model) if compiled else model
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -89,33 +89,15 @@ def theirs(data: np.ndarray, *, compiled: bool):
     return work
 
 
-def main() -> None:
-    options = arguments()
-    data = images(12_800 if options.quick else 60_000)
-    work, _ = ours(data)
-    start = time.perf_counter()
-    work()
-    first_epoch = time.perf_counter() - start
-    plain, _ = ours(data, jit_compile=False, steps_per_execution=1)
-    sides = {
-        "fit": work,
-        "fit_without_xla": plain,
+def make_sides(quick: bool) -> dict[str, Callable[[], int]]:
+    data = images(12_800 if quick else 60_000)
+    return {
+        "fit": ours(data),
+        "fit_without_xla": ours(data, jit_compile=False, steps_per_execution=1),
         "torch_eager": theirs(data, compiled=False),
         "torch_compile": theirs(data, compiled=True),
     }
-    rates = interleave(
-        {name: rate_of(side) for name, side in sides.items()},
-        rounds=3 if options.quick else 7,
-    )
-    report(
-        "vae_vs_torch",
-        rates,
-        headline=("fit", "torch_eager"),
-        unit="images/s",
-        extra={"first_epoch_s": first_epoch},
-        write=options.write,
-    )
 
 
 if __name__ == "__main__":
-    main()
+    compare_training("vae_vs_torch", make_sides=make_sides, rounds=(3, 7))

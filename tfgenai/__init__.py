@@ -9,6 +9,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _MODELS = {
+    "DiffusionModel": "tfgenai.diffusion",
     "GAN": "tfgenai.gan",
     "VAE": "tfgenai.vae",
     "GenerativeModel": "tfgenai.core.model",
@@ -16,6 +17,7 @@ _MODELS = {
 }
 _PACKAGES = (
     "data",
+    "diffusion",
     "evaluate",
     "export",
     "gan",
@@ -27,6 +29,8 @@ _PACKAGES = (
 
 __all__ = [  # noqa: RUF022 - sorted without regard to case
     "data",
+    "diffusion",
+    "DiffusionModel",
     "evaluate",
     "export",
     "GAN",

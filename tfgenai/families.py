@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+import tfgenai.diffusion
 import tfgenai.gan
 import tfgenai.vae  # noqa: F401
 from tfgenai.core.errors import CheckpointError

@@ -1,6 +1,6 @@
 """`generate` and its serving signatures: samples from one seed a row."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,14 +67,58 @@ class Generation:
         if batch_size is not None:
             _require_positive("batch_size", batch_size)
         values = check_conditions(self.conditions(), conditions, n)
-        seeds = _check_row_seeds(self.seed if seed is None else seed, n)
-        sampler = self._sampler(jit_compile)
+        seeds = self.check_row_seeds(seed, n)
+        sampler = self.compiled_sampler("sample", self.sample, jit_compile)
+        return self.run_in_batches(sampler, {"seeds": seeds, **values}, batch_size)
+
+    def check_row_seeds(self, seed: Any, n: int) -> np.ndarray:
+        """One seed a row: those given, or those of one seed, or of the model's.
+
+        Returns:
+            int64 `(n,)`.
+
+        Raises:
+            ValueError: if they are neither one seed nor `n` of them.
+        """
+        return _check_row_seeds(self.seed if seed is None else seed, n)
+
+    def compiled_sampler(
+        self, key: Hashable, function: Callable[..., tf.Tensor], jit_compile: bool
+    ) -> Any:
+        """The graph of a pure function of rows; one for each key."""
+        # Kept outside of Keras's attribute tracking, which would try to save it.
+        cache = self.__dict__.setdefault("_sampler_cache", {})
+        if (key, jit_compile) not in cache:
+            cache[key, jit_compile] = tf.function(
+                function,
+                jit_compile=jit_compile,
+                reduce_retracing=True,
+                autograph=False,
+            )
+        return cache[key, jit_compile]
+
+    def run_in_batches(
+        self,
+        function: Callable[..., tf.Tensor],
+        rows: Mapping[str, np.ndarray],
+        batch_size: int | None,
+    ) -> np.ndarray:
+        """Calls a function of named rows on a batch at a time, with averaged weights.
+
+        Args:
+            function: takes tensors `(batch, ...)` by name.
+            rows: arrays `(n, ...)` by name.
+            batch_size: rows at a time; None for `min(n, 256)`.
+
+        Returns:
+            The answers as one array `(n, ...)`.
+        """
+        n = len(next(iter(rows.values())))
         size = batch_size or min(n, DEFAULT_BATCH_SIZE)
         with self.ema.applied():
             chunks = [
-                sampler(
-                    tf.constant(seeds[i : i + size]),
-                    **{k: tf.constant(v[i : i + size]) for k, v in values.items()},
+                function(
+                    **{k: tf.constant(v[i : i + size]) for k, v in rows.items()}
                 ).numpy()
                 for i in range(0, n, size)
             ]
@@ -130,18 +174,6 @@ class Generation:
     def output_name(self) -> str:
         """Name of the samples in a signature's answer."""
         return "images" if hasattr(self, "image_shape") else "samples"
-
-    def _sampler(self, jit_compile: bool) -> Any:
-        # Kept outside of Keras's attribute tracking, which would try to save it.
-        cache = self.__dict__.setdefault("_sampler_cache", {})
-        if jit_compile not in cache:
-            cache[jit_compile] = tf.function(
-                self.sample,
-                jit_compile=jit_compile,
-                reduce_retracing=True,
-                autograph=False,
-            )
-        return cache[jit_compile]
 
 
 def _defaults(knobs: Sequence[Condition], seed: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -48,6 +48,8 @@ class GenerativeModel(Generation, Fitting):
     """
 
     loss_names: tuple[str, ...] = ("loss",)
+    # Figures that `compute_losses(training=False)` returns besides: dear to compute.
+    evaluation_names: tuple[str, ...] = ()
     optimizer_names: tuple[str, ...] = ("optimizer",)
 
     def __init__(
@@ -84,7 +86,11 @@ class GenerativeModel(Generation, Fitting):
         self.evaluation_step = counter("evaluation_step", 0)
         self.non_finite_step = counter("non_finite_step", -1)
         self.non_finite_loss = counter("non_finite_loss", -1)
-        self.trackers = [keras.metrics.Mean(name=name) for name in self.loss_names]
+        self.trackers = [
+            keras.metrics.Mean(name=name)
+            for name in (*self.loss_names, *self.evaluation_names)
+        ]
+        self._is_evaluating = False
         self.ema = WeightAverage(self, self.averaged_weights(), self.ema_decay)
         self.built = True
 
@@ -109,8 +115,9 @@ class GenerativeModel(Generation, Fitting):
             training: whether layers behave as in training.
 
         Returns:
-            float32 scalars by the names in `loss_names`, each a mean over the batch;
-            `loss` is what is minimised.
+            float32 scalars by the names in `loss_names`, and without `training` those
+            in `evaluation_names`, each a mean over the batch; `loss` is what is
+            minimised.
         """
         raise NotImplementedError(
             f"{type(self).__name__} must define compute_losses()."
@@ -330,6 +337,8 @@ class GenerativeModel(Generation, Fitting):
     ) -> dict[str, Any]:
         size = tf.cast(_batch_size(x), tf.float32)
         for tracker in self.trackers:
+            if tracker.name not in losses:
+                continue  # a figure of evaluation only
             value = losses[tracker.name]
             if self.distribute_strategy.num_replicas_in_sync > 1:
                 # A replica may get no rows of the last batch; its mean is NaN.
@@ -340,6 +349,13 @@ class GenerativeModel(Generation, Fitting):
             # Keras reduces logs over workers along axis 0, which a scalar lacks.
             logs = {name: tf.reshape(value, (1,)) for name, value in logs.items()}
         return logs
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The logs: losses, and in evaluation what is measured there only."""
+        logs = super().get_metrics_result()
+        if self._is_evaluating:
+            return logs
+        return {k: v for k, v in logs.items() if k not in self.evaluation_names}
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -358,8 +374,12 @@ class GenerativeModel(Generation, Fitting):
         The noise depends only on seed and batch number: two runs give equal figures.
         """
         self.evaluation_step.assign(0)
-        with self.ema.applied():
-            return super().evaluate(*args, **kwargs)
+        self._is_evaluating = True
+        try:
+            with self.ema.applied():
+                return super().evaluate(*args, **kwargs)
+        finally:
+            self._is_evaluating = False
 
     def export_serving(self, path: Any, **kwargs: Any) -> Path:
         """Writes a SavedModel for TensorFlow Serving; see `tfgenai.export`.

@@ -1,0 +1,223 @@
+"""How a diffusion model samples: from noise, from an image, or around a known part."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfgenai.core.conditions import Condition, check_conditions
+from tfgenai.core.generation import Generation
+from tfgenai.diffusion.guidance import GUIDANCE_SCALE, Guidance, NoGuidance
+from tfgenai.diffusion.levels import Level, expand
+from tfgenai.diffusion.parts import make_sampler
+from tfgenai.diffusion.predictions import Prediction
+from tfgenai.diffusion.samplers.sampler import (
+    Sampler,
+    initial_noise,
+    level_at,
+    run_sampler,
+)
+from tfgenai.diffusion.schedules import NoiseSchedule
+from tfgenai.diffusion.thresholding import threshold
+
+NUM_STEPS = "num_steps"
+# More than any published sampler takes, and what continuous time allows.
+MAX_NUM_STEPS = 1000
+
+Project = Callable[[tf.Tensor], tf.Tensor]
+
+
+class Sampling(Generation):
+    """The part of `DiffusionModel` that runs samplers."""
+
+    schedule: NoiseSchedule
+    prediction: Prediction
+    sampler: Sampler
+    guidance: Guidance
+    data_shape: tuple[int, ...]
+    image_shape: tuple[int, ...] | None
+    thresholding: str
+    condition_dropout: float
+    data_conditions: Callable[[], tuple[Condition, ...]]
+
+    @property
+    def output_name(self) -> str:
+        """Name of the samples in a signature's answer."""
+        return "samples" if self.image_shape is None else "images"
+
+    def conditions_with(
+        self, sampler: Sampler, guidance: Guidance, max_num_steps: int | None = None
+    ) -> tuple[Condition, ...]:
+        """What a caller may say of each sample, with that sampler and guidance."""
+        limit = max_num_steps or self.schedule.num_timesteps or MAX_NUM_STEPS
+        num_steps = Condition(
+            NUM_STEPS,
+            "int32",
+            minimum=1,
+            maximum=limit,
+            default=min(sampler.num_steps, limit),
+            description="steps of the sampler",
+        )
+        return (*self.data_conditions(), num_steps, *guidance.conditions())
+
+    def generate(  # type: ignore[override]  # sampler and guidance besides
+        self,
+        n: int = 1,
+        *,
+        seed: Any = None,
+        batch_size: int | None = None,
+        jit_compile: bool = False,
+        sampler: str | Sampler | None = None,
+        guidance: Guidance | None = None,
+        **conditions: Any,
+    ) -> np.ndarray:
+        """Draws samples with the averaged weights.
+
+        Args:
+            n: number of samples.
+            seed: an int, expanded to one seed a row; or the `n` row seeds; None means
+                the model's seed.
+            batch_size: rows per call of the network; default `min(n, 256)`.
+            jit_compile: whether XLA compiles the sampler.
+            sampler: name or object; None for the model's own.
+            guidance: how samples are guided; None for the model's own: classifier-free
+                where it was trained with `condition_dropout`, otherwise none.
+            **conditions: `labels`, `vector` and `context` where the model takes them,
+                `num_steps`, and the guidance's knobs; one value for all rows, or one
+                per row.
+
+        Returns:
+            float32 `(n, ...)`.
+
+        Raises:
+            ValueError: if a number is out of range, a required condition is missing,
+                the sampler does not fit the model, or guidance was asked of a model
+                that cannot be guided.
+            TypeError: if a condition is unknown or of the wrong kind.
+        """
+        sampler, guidance = self.resolve(sampler, guidance)
+        rows = self.check_rows_of(n, sampler, guidance, conditions)
+        return self.run_in_batches(
+            self.compiled_run(sampler, guidance, jit_compile),
+            {"seeds": self.check_row_seeds(seed, n), **rows},
+            batch_size,
+        )
+
+    def sample(self, seeds: tf.Tensor, **rows: tf.Tensor) -> tf.Tensor:
+        """Samples of the model's own sampler; see the base class."""
+        return self.sample_with(self.sampler, self.guidance, seeds, rows)
+
+    def sample_with(
+        self,
+        sampler: Sampler,
+        guidance: Guidance,
+        seeds: tf.Tensor,
+        rows: Mapping[str, tf.Tensor],
+        *,
+        x: tf.Tensor | None = None,
+        start: tf.Tensor | None = None,
+        project: Project | None = None,
+    ) -> tf.Tensor:
+        """Runs a sampler as a pure function of its arguments, safe inside a graph.
+
+        Args:
+            sampler: the sampler.
+            guidance: the guidance.
+            seeds: int64 `(batch,)`.
+            rows: conditions and knobs by name, `num_steps` among them.
+            x: float32 `(batch, ...)` at the level of step `start`; None for noise.
+            start: int32 `(batch,)`, the first step of each row; None for 0.
+            project: applied to every data estimate, for example to put known pixels in.
+
+        Returns:
+            float32 `(batch, ...)`, data.
+        """
+        num_steps = rows[NUM_STEPS]
+        if x is None:
+            x = self.initial_x(sampler, seeds, num_steps)
+        denoise = self.make_denoise(guidance, rows, project)
+        return run_sampler(sampler, self.schedule, denoise, x, seeds, num_steps, start)
+
+    def initial_x(
+        self, sampler: Sampler, seeds: tf.Tensor, num_steps: tf.Tensor
+    ) -> tf.Tensor:
+        """The noise that sampling begins with, at the level of the first step."""
+        noise = initial_noise(seeds, self.data_shape)
+        if self.schedule.variance_preserving:
+            return noise
+        first = level_at(sampler, self.schedule, tf.zeros_like(num_steps), num_steps)
+        return expand(first.sigma, noise) * noise
+
+    def make_denoise(
+        self,
+        guidance: Guidance,
+        rows: Mapping[str, tf.Tensor],
+        project: Project | None = None,
+    ) -> Callable[[tf.Tensor, Level, tf.Tensor], tf.Tensor]:
+        """The data estimate of a step, guided and kept in range."""
+
+        def denoise(x: tf.Tensor, level: Level, previous: tf.Tensor) -> tf.Tensor:
+            x0 = guidance.estimate(self, x, level, rows, previous)
+            x0 = threshold(x0, self.thresholding)
+            return x0 if project is None else project(x0)
+
+        return denoise
+
+    def resolve(
+        self, sampler: str | Sampler | None, guidance: Guidance | None
+    ) -> tuple[Sampler, Guidance]:
+        """The sampler and the guidance of a call, held against the model.
+
+        Raises:
+            ValueError: if the sampler is unknown or does not fit.
+        """
+        return (
+            self.sampler
+            if sampler is None
+            else make_sampler(sampler, self.schedule, self.prediction),
+            self.guidance if guidance is None else guidance,
+        )
+
+    def check_rows_of(
+        self,
+        n: int,
+        sampler: Sampler,
+        guidance: Guidance,
+        conditions: Mapping[str, Any],
+    ) -> dict[str, np.ndarray]:
+        """A call's conditions, checked, one array `(n, ...)` for each.
+
+        Raises:
+            ValueError: if a value does not fit, or guidance is asked of a model that
+                cannot be guided.
+            TypeError: if a name is unknown.
+        """
+        known = self.conditions_with(sampler, guidance)
+        if conditions.get(GUIDANCE_SCALE) is not None and GUIDANCE_SCALE not in {
+            c.name for c in known
+        }:
+            reason = (
+                "the model has no conditions to follow"
+                if not self.data_conditions()
+                else "it was trained with condition_dropout=0"
+                if isinstance(guidance, NoGuidance)
+                else f"{type(guidance).__name__} has a scale of its own"
+            )
+            raise ValueError(
+                "A model that can be guided was expected. Received: "
+                f"guidance_scale={conditions[GUIDANCE_SCALE]}, but {reason}. Leave it "
+                "out, or train a conditional model with condition_dropout=0.1."
+            )
+        return check_conditions(known, conditions, n)
+
+    def compiled_run(
+        self, sampler: Sampler, guidance: Guidance, jit_compile: bool
+    ) -> Any:
+        """The graph of `sample_with` for one sampler and guidance."""
+        key = (type(sampler), str(sampler.get_config()), guidance)
+
+        def run(seeds: tf.Tensor, **rows: tf.Tensor) -> tf.Tensor:
+            return self.sample_with(sampler, guidance, seeds, rows)
+
+        return self.compiled_sampler(key, run, jit_compile)

@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _MODELS = {
     "DiffusionModel": "tfgenai.diffusion",
     "GAN": "tfgenai.gan",
+    "LatentDiffusion": "tfgenai.diffusion",
     "VAE": "tfgenai.vae",
     "GenerativeModel": "tfgenai.core.model",
     "load_model": "tfgenai.families",
@@ -36,6 +37,7 @@ __all__ = [  # noqa: RUF022 - sorted without regard to case
     "GAN",
     "gan",
     "GenerativeModel",
+    "LatentDiffusion",
     "layers",
     "load_model",
     "serving",

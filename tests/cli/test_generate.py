@@ -100,3 +100,27 @@ def test_folders_and_files_without_a_model_are_refused(tmp_path):
     assert result.exit_code == 1
     assert "complete .keras file" in result.output
     assert invoke(tmp_path / "gone").exit_code == 2
+
+
+def test_a_diffusion_model_takes_a_sampler_and_its_knobs(tmp_path):
+    options = {"hidden_dim": 8, "num_blocks": 1}
+    made = tg.DiffusionModel((4, 4, 1), network="mlp", network_options=options)
+    made.save(tmp_path / "last.keras")
+    output = tmp_path / "s.npy"
+    result = invoke(
+        tmp_path,
+        *("--num", 2, "--sampler", "ddim", "--set", "num_steps=3"),
+        *("--output", output),
+    )
+    assert result.exit_code == 0, result.output
+    expected = made.generate(2, seed=0, sampler="ddim", num_steps=3)
+    np.testing.assert_array_equal(np.load(output), expected)
+    result = invoke(tmp_path, "--sampler", "ddmi", "--output", output)
+    assert result.exit_code == 1
+    assert "'ddim'" in result.output
+
+
+def test_other_families_have_no_sampler(run_folder, tmp_path):
+    result = invoke(run_folder, "--sampler", "ddim", "--output", tmp_path / "s.npy")
+    assert result.exit_code == 1
+    assert "sampler='ddim'" in result.output

@@ -71,11 +71,58 @@ def dcgan(**kwargs):
     return tg.GAN(IMAGE_SHAPE, 4, num_classes=NUM_CLASSES, **kwargs)
 
 
+def unet_diffusion(**kwargs):
+    return tg.DiffusionModel(
+        IMAGE_SHAPE,
+        network_options={
+            "channels": (8, 16),
+            "num_blocks": 1,
+            "attention_resolutions": (4,),
+        },
+        num_classes=NUM_CLASSES,
+        condition_dropout=0.1,
+        num_timesteps=20,
+        sampler=tg.diffusion.DDIM(num_steps=4),
+        **kwargs,
+    )
+
+
+def dit_flow(**kwargs):
+    return tg.DiffusionModel(
+        IMAGE_SHAPE,
+        network="dit",
+        network_options={
+            "hidden_dim": 16,
+            "num_layers": 1,
+            "num_heads": 2,
+            "dropout": 0.1,
+        },
+        noise_schedule="rectified_flow",
+        sampler=tg.diffusion.DDIM(num_steps=3),
+        **kwargs,
+    )
+
+
+def edm_diffusion(**kwargs):
+    return tg.DiffusionModel(
+        IMAGE_SHAPE,
+        network="mlp",
+        network_options={"hidden_dim": 16, "num_blocks": 1},
+        noise_schedule="karras",
+        self_conditioning=True,
+        sampler=tg.diffusion.SAMPLERS.get("dpmpp_2m")(num_steps=3),
+        **kwargs,
+    )
+
+
 MODELS = [
     Descriptor("vae", vae),
     Descriptor("conditional_conv_vae", conditional_conv_vae, conditional=True),
     Descriptor("mlp_gan", mlp_gan),
     Descriptor("dcgan", dcgan, conditional=True, has_batch_norm=True),
+    Descriptor("unet_diffusion", unet_diffusion, conditional=True),
+    Descriptor("dit_flow_diffusion", dit_flow),
+    Descriptor("edm_diffusion", edm_diffusion),
 ]
 
 

@@ -86,7 +86,7 @@ def test_worse_images_score_worse(report, digits, extractor) -> None:
     assert noisy["fid"].interval[0] > report["fid"].value
     assert noisy["kid"].interval[0] > report["kid"].value
     assert noisy["nearest"].details["num_identical"] == 0
-    assert noisy.settings["noise"] == "0.5"
+    assert noisy.settings["noise"] == 0.5
 
 
 def test_given_images_equal_the_models(report, digits, extractor) -> None:

@@ -6,7 +6,12 @@ from typing import Any
 
 import click
 
-from tfgenai.cli.shared import DefaultCommand, model_file
+from tfgenai.cli.shared import (
+    DefaultCommand,
+    model_file,
+    parse_settings,
+    sampling_options,
+)
 
 _DEFAULT = "samples"
 
@@ -71,6 +76,7 @@ def _split_options(function: Any) -> Any:
     show_default=True,
     help="Of everything that is drawn.",
 )
+@sampling_options
 @click.option(
     "--batch-size", type=click.IntRange(min=1), help="Images generated at a time."
 )
@@ -91,6 +97,8 @@ def samples(
     train_split: str,
     test_split: str,
     seed: int,
+    sampler: str | None,
+    settings: tuple[str, ...],
     batch_size: int | None,
     output: Path,
     as_json: bool,
@@ -104,6 +112,7 @@ def samples(
         raise click.BadParameter(
             f"{str(output)!r} must end in .html or .json.", param_hint="--output"
         )
+    conditions = parse_settings(sampler, settings)
     path = model_file(model)
     from tfgenai.core.storage import require_writable_folder
     from tfgenai.evaluate import evaluate_samples
@@ -120,6 +129,7 @@ def samples(
         splits=(train_split, test_split),
         batch_size=batch_size,
         verbose=True,
+        **conditions,
     )
     written = [report.save(output)]
     if output.suffix.lower() != ".json":

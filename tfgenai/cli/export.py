@@ -58,6 +58,22 @@ def command() -> None:
     show_default=True,
     help="Batch size that the server allows; may be repeated.",
 )
+@click.option(
+    "--sampler",
+    help="Sampler of a diffusion model, such as ddim.  [default: the model's own]",
+)
+@click.option(
+    "--max-num-steps",
+    type=click.IntRange(min=1),
+    help="The most steps that a request may ask a diffusion model for.  [default: 50, "
+    "or the sampler's]",
+)
+@click.option(
+    "--step-buckets",
+    metavar="K,K,...",
+    help="Numbers of steps with a signature, and a server's queue, each; '' for none.  "
+    "[default: 10,25]",
+)
 @click.option("--licence", help="Licence of the weights, for the model card.")
 @click.option("--notes", help="What users of the model should know.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -67,11 +83,19 @@ def model_command(
     version: int | None,
     signatures: tuple[str, ...],
     warmup_batch_sizes: tuple[int, ...],
+    sampler: str | None,
+    max_num_steps: int | None,
+    step_buckets: str | None,
     licence: str | None,
     notes: str | None,
     as_json: bool,
 ) -> None:
     """Export MODEL, a .keras file or a run folder, to FOLDER/VERSION."""
+    options = {
+        "sampler": sampler,
+        "max_num_steps": max_num_steps,
+        "step_buckets": None if step_buckets is None else _parse_buckets(step_buckets),
+    }
     from tfgenai.export import export_saved_model, read_card
 
     file = model_file(model)
@@ -83,6 +107,7 @@ def model_command(
         folder,
         version=version,
         signatures=signatures or None,
+        serving_options={k: v for k, v in options.items() if v is not None},
         warmup_batch_sizes=warmup_batch_sizes,
         data_card=data_card,
         class_names=(data_card or {}).get("class_names"),
@@ -156,6 +181,16 @@ def verify_command(
     click.echo(json.dumps(report.to_json()) if as_json else str(report))
     if not report.ok:
         context.exit(1)
+
+
+def _parse_buckets(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(number) for number in text.split(",") if text.strip())
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a list of whole numbers such as 10,25.",
+            param_hint="--step-buckets",
+        ) from None
 
 
 def _load(file: Path) -> Any:

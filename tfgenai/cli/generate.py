@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tfgenai.cli.shared import model_file
+from tfgenai.cli.shared import model_file, parse_settings, sampling_options
 
 _ARRAY_SUFFIX = ".npy"
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -35,13 +35,7 @@ _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
     show_default=True,
     help="The same seed gives the same samples.",
 )
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A knob of the model, such as temperature=0.7; may be repeated.",
-)
+@sampling_options
 @click.option(
     "--batch-size", type=click.IntRange(min=1), help="Samples drawn at a time."
 )
@@ -61,6 +55,7 @@ def command(
     num_samples: int,
     labels: str | None,
     seed: int,
+    sampler: str | None,
     settings: tuple[str, ...],
     batch_size: int | None,
     columns: int | None,
@@ -72,6 +67,7 @@ def command(
     \b
     tfgenai generate runs/gan_digits --num 20 --labels 0,1,2 --seed 7
     tfgenai generate best.keras --output samples.npy
+    tfgenai generate runs/ddpm --sampler dpmpp_2m --set num_steps=10
 
     Of a run folder, best.keras is taken, or else last.keras. An existing OUTPUT is
     replaced.
@@ -83,7 +79,7 @@ def command(
             param_hint="--output",
         )
     wanted = None if labels is None else _parse_labels(labels)
-    knobs = dict(_parse_setting(setting) for setting in settings)
+    conditions = parse_settings(sampler, settings)
     path = model_file(model)
 
     from tfgenai.core.storage import require_writable_folder
@@ -92,7 +88,6 @@ def command(
     require_writable_folder(output.parent)
     loaded = load_model(path, compile=False)
     taken = {condition.name: condition for condition in loaded.conditions()}
-    conditions: dict[str, Any] = dict(knobs)
     if wanted is None and "labels" in taken:
         wanted = list(range(int(taken["labels"].maximum or 0) + 1))
         columns = columns or min(len(wanted), num_samples)
@@ -139,16 +134,3 @@ def _parse_labels(text: str) -> list[int]:
             f"{text!r} is not a list of whole numbers such as 0,1,2.",
             param_hint="--labels",
         ) from None
-
-
-def _parse_setting(setting: str) -> tuple[str, Any]:
-    name, equals, text = setting.partition("=")
-    try:
-        if not equals:
-            raise ValueError
-        number = float(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"{setting!r} is not of the form NAME=NUMBER.", param_hint="--set"
-        ) from None
-    return name.strip(), int(number) if number.is_integer() else number

@@ -1,6 +1,8 @@
 """What several verbs share: a default subcommand, and the model in a run folder."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -39,3 +41,41 @@ def model_file(path: Path) -> Path:
         f"expected. Received: {str(path)!r}. Train a model first.",
         param_hint="MODEL",
     )
+
+
+def sampling_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds what verbs that draw samples take: `sampler` and `settings`."""
+    function = click.option(
+        "--set",
+        "--condition",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A knob of the model, such as temperature=0.7, num_steps=20 or "
+        "guidance_scale=2; may be repeated.",
+    )(function)
+    return click.option(
+        "--sampler",
+        help="Sampler of a diffusion model, such as ddim.  [default: the model's own]",
+    )(function)
+
+
+def parse_settings(sampler: str | None, settings: Sequence[str]) -> dict[str, Any]:
+    """What `sampling_options` took, as arguments of `generate`.
+
+    Raises:
+        click.BadParameter: if a setting is not of the form NAME=NUMBER.
+    """
+    values: dict[str, Any] = {} if sampler is None else {"sampler": sampler}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        try:
+            if not equals:
+                raise ValueError
+            number = float(text)
+        except ValueError:
+            raise click.BadParameter(
+                f"{setting!r} is not of the form NAME=NUMBER.", param_hint="--set"
+            ) from None
+        values[name.strip()] = int(number) if number.is_integer() else number
+    return values

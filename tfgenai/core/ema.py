@@ -6,26 +6,30 @@ from collections.abc import Iterator, Sequence
 import keras
 import tensorflow as tf
 
+from tfgenai.core.ema_decay import EMADecay
+
 
 class WeightAverage:
     """Exponential moving average of a network's weights.
 
-    The decay warms up, min(decay, (1 + t) / (10 + t)), so that early samples are not
-    dominated by the initial weights. Non-trainable weights, such as the statistics of
-    BatchNormalization, are averages already and are copied.
+    Non-trainable weights, such as the statistics of BatchNormalization, are averages
+    already and are copied.
 
     Args:
         model: the model that owns the shadows: they are its own non-trainable weights,
             so files, backups and strategies need nothing special.
         weights: the weights to average.
-        decay: in (0, 1), or None for no average.
+        decay: how fast the average forgets, or None for no average; see `ema_decay`.
+        name: beginning of the shadows' names.
     """
 
     def __init__(
         self,
         model: keras.Model,
         weights: Sequence[keras.Variable],
-        decay: float | None,
+        decay: EMADecay | None,
+        *,
+        name: str = "average",
     ) -> None:
         self.decay = decay
         # Integer state (counters) has no average; it is never swapped.
@@ -37,7 +41,7 @@ class WeightAverage:
         self._shadows = []
         for i, weight in enumerate(self._weights):
             shadow = model.add_weight(
-                name=f"average_{i}",
+                name=f"{name}_{i}",
                 shape=weight.shape,
                 dtype="float32",
                 trainable=False,
@@ -56,8 +60,7 @@ class WeightAverage:
         """Moves the shadows towards the weights; called once per training step."""
         if self.decay is None:
             return
-        t = tf.cast(self._step.value, tf.float32)
-        decay = tf.minimum(self.decay, (1.0 + t) / (10.0 + t))
+        decay = self.decay.factor(tf.cast(self._step.value, tf.float32))
         for weight, shadow in self.pairs:
             value = tf.cast(weight.value, tf.float32)
             if weight.trainable:

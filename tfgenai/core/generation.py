@@ -9,17 +9,9 @@ import tensorflow as tf
 from tfgenai.core import random
 from tfgenai.core.conditions import Condition, check_conditions
 from tfgenai.core.ema import WeightAverage
-from tfgenai.core.signatures import (
-    SEED,
-    Signature,
-    check_rows,
-    encode_png,
-    neutral_where_bad,
-)
+from tfgenai.core.signatures import Signature, generation_signatures
 
 DEFAULT_BATCH_SIZE = 256
-
-_PNG_CHANNELS = (1, 3, 4)
 
 
 class Generation:
@@ -63,9 +55,9 @@ class Generation:
             ValueError: if a number is out of range or a required condition is missing.
             TypeError: if a condition is unknown or of the wrong kind.
         """
-        _require_positive("n", n)
+        require_positive("n", n)
         if batch_size is not None:
-            _require_positive("batch_size", batch_size)
+            require_positive("batch_size", batch_size)
         values = check_conditions(self.conditions(), conditions, n)
         seeds = self.check_row_seeds(seed, n)
         sampler = self.compiled_sampler("sample", self.sample, jit_compile)
@@ -115,6 +107,15 @@ class Generation:
         """
         n = len(next(iter(rows.values())))
         size = batch_size or min(n, DEFAULT_BATCH_SIZE)
+        if hasattr(function, "get_concrete_function"):
+            # For any batch size, as an export is traced: with a known one TensorFlow
+            # rewrites more of the graph, and the last bits of the answers differ.
+            function = function.get_concrete_function(
+                **{
+                    name: tf.TensorSpec((None, *v.shape[1:]), tf.as_dtype(v.dtype))
+                    for name, v in rows.items()
+                }
+            )
         with self.ema.applied():
             chunks = [
                 function(
@@ -124,66 +125,46 @@ class Generation:
             ]
         return np.concatenate(chunks)
 
-    def serving_signatures(self) -> dict[str, Signature]:
+    def serving_signatures(self, **options: Any) -> dict[str, Signature]:
         """The endpoints of an export, by name; a family adds its own.
+
+        Args:
+            **options: what `serving_options` takes.
 
         Returns:
             `generate` with what a caller must say, `generate_advanced` with every knob,
             and for images of 1, 3 or 4 channels `generate_png`.
         """
-        required = tuple(c for c in self.conditions() if not c.is_knob)
-        knobs = tuple(c for c in self.conditions() if c.is_knob)
+        self.serving_options(**options)
+        return generation_signatures(
+            self.sample,
+            self.conditions(),
+            output_name=self.output_name,
+            image_shape=getattr(self, "image_shape", None),
+        )
 
-        def answer(seed: tf.Tensor, **values: tf.Tensor) -> dict[str, tf.Tensor]:
-            rows, error = check_rows(
-                (SEED, *required, *knobs), {"seed": seed, **values}
+    def serving_options(self, **options: Any) -> dict[str, Any]:
+        """What the signatures of an export depend on besides the model; here nothing.
+
+        Returns:
+            All options, defaults filled in, of types that Keras serializes.
+
+        Raises:
+            TypeError: if an option is unknown.
+            ValueError: if one does not fit.
+        """
+        if options:
+            name, value = next(iter(options.items()))
+            raise TypeError(
+                f"No options of an export were expected, because {type(self).__name__} "
+                f"has none. Received: {name}={value!r}. Leave it out."
             )
-            samples = self.sample(rows.pop("seed"), **rows)
-            return {
-                self.output_name: neutral_where_bad(samples, error),
-                "error": error,
-            }
-
-        def generate(seed: tf.Tensor, **values: tf.Tensor) -> dict[str, tf.Tensor]:
-            return answer(seed, **values, **_defaults(knobs, seed))
-
-        def generate_png(seed: tf.Tensor, **values: tf.Tensor) -> dict[str, tf.Tensor]:
-            outputs = generate(seed, **values)
-            files = encode_png(outputs[self.output_name])
-            return {
-                "image_bytes": neutral_where_bad(files, outputs["error"]),
-                "error": outputs["error"],
-            }
-
-        plain = {c.name: c.spec for c in (SEED, *required)}
-        every = plain | {c.name: c.spec for c in knobs}
-        signatures = {
-            "generate": Signature(generate, plain, "Samples from seeds."),
-            "generate_advanced": Signature(
-                answer, every, "Samples from seeds, with every knob."
-            ),
-        }
-        shape = getattr(self, "image_shape", None)
-        if shape is not None and shape[-1] in _PNG_CHANNELS:
-            signatures["generate_png"] = Signature(
-                generate_png, plain, "Samples from seeds as PNG files."
-            )
-        return signatures
+        return {}
 
     @property
     def output_name(self) -> str:
         """Name of the samples in a signature's answer."""
         return "images" if hasattr(self, "image_shape") else "samples"
-
-
-def _defaults(knobs: Sequence[Condition], seed: tf.Tensor) -> dict[str, tf.Tensor]:
-    batch = tf.shape(seed)
-    return {
-        knob.name: tf.broadcast_to(
-            tf.constant(knob.default, knob.dtype), tf.concat([batch, knob.shape], 0)
-        )
-        for knob in knobs
-    }
 
 
 def _check_row_seeds(seed: Any, n: int) -> np.ndarray:
@@ -198,7 +179,12 @@ def _check_row_seeds(seed: Any, n: int) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _require_positive(name: str, value: Any) -> None:
+def require_positive(name: str, value: Any) -> None:
+    """Refuses what is no positive whole number.
+
+    Raises:
+        ValueError: if it is none; it is named.
+    """
     is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not is_integer or value < 1:
         raise ValueError(

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfgenai.core import random
 from tfgenai.core.conditions import Condition
 from tfgenai.core.ema import WeightAverage
+from tfgenai.core.ema_decay import EMADecay, resolve_decay
 from tfgenai.core.errors import CheckpointError
 from tfgenai.core.fit_options import convolves_on_cpu, refuse_unsupported
 from tfgenai.core.fitting import Fitting
@@ -37,8 +38,9 @@ class GenerativeModel(Generation, Fitting):
 
     Args:
         seed: seed of all noise drawn in training; int in [0, 2**63).
-        ema_decay: decay of the averaged weights in (0, 1), or None for no average. The
-            average is used by `evaluate`, `generate` and `export_serving`.
+        ema_decay: decay of the averaged weights in (0, 1), an `EMADecay` such as
+            `PowerDecay(0.1)`, or None for no average. The average is used by
+            `evaluate`, `generate` and `export_serving`.
         name: name of the model.
         dtype: dtype policy or its name; `mixed_float16` and `mixed_bfloat16` keep
             weights, losses and averages in float32.
@@ -56,18 +58,15 @@ class GenerativeModel(Generation, Fitting):
         self,
         *,
         seed: int = 0,
-        ema_decay: float | None = None,
+        ema_decay: float | EMADecay | None = None,
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        if ema_decay is not None and not 0 < ema_decay < 1:
-            raise ValueError(
-                "A decay in (0, 1), or None for no average, was expected. Received: "
-                f"ema_decay={ema_decay}."
-            )
+        decay = resolve_decay(ema_decay)
         super().__init__(name=name, dtype=dtype)
         self.seed = random.check_seed(seed)
         self.ema_decay = ema_decay
+        self._decay = decay
 
     def finish_init(self) -> None:
         """Makes the base class's own state; the last line of every constructor."""
@@ -91,7 +90,7 @@ class GenerativeModel(Generation, Fitting):
             for name in (*self.loss_names, *self.evaluation_names)
         ]
         self._is_evaluating = False
-        self.ema = WeightAverage(self, self.averaged_weights(), self.ema_decay)
+        self.ema = WeightAverage(self, self.averaged_weights(), self._decay)
         self.built = True
 
     # ---- what a subclass writes ----------------------------------------------
@@ -426,7 +425,11 @@ class GenerativeModel(Generation, Fitting):
             "name": self.name,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "seed": self.seed,
-            "ema_decay": self.ema_decay,
+            "ema_decay": (
+                keras.saving.serialize_keras_object(self.ema_decay)
+                if isinstance(self.ema_decay, EMADecay)
+                else self.ema_decay
+            ),
         }
 
     @classmethod

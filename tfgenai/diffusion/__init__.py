@@ -1,8 +1,15 @@
 """Diffusion and flow matching: the model, its parts by name, networks and samplers."""
 
+from tfgenai.diffusion.autoguidance import AutoGuidance
+from tfgenai.diffusion.classifier_guidance import ClassifierGuidance
+from tfgenai.diffusion.consistency_distillation import (
+    DISTANCES,
+    ConsistencyDistillation,
+)
 from tfgenai.diffusion.diffusion import DiffusionModel
 from tfgenai.diffusion.dit import DiT
 from tfgenai.diffusion.guidance import ClassifierFreeGuidance, Guidance, NoGuidance
+from tfgenai.diffusion.latent import LatentDiffusion
 from tfgenai.diffusion.mlp import MLP
 from tfgenai.diffusion.networks import NETWORKS
 from tfgenai.diffusion.predictions import (
@@ -14,7 +21,27 @@ from tfgenai.diffusion.predictions import (
     Prediction,
     Velocity,
 )
-from tfgenai.diffusion.samplers import DDIM, SAMPLERS, SPACINGS, Sampler
+from tfgenai.diffusion.progressive_distillation import (
+    ProgressiveDistillation,
+    distill_progressively,
+)
+from tfgenai.diffusion.samplers import (
+    DDIM,
+    DDPM,
+    DPMPP2M,
+    DPMPP2MSDE,
+    SAMPLERS,
+    SPACINGS,
+    Consistency,
+    Euler,
+    EulerAncestral,
+    EulerMaruyama,
+    FlowEuler,
+    FlowHeun,
+    Heun,
+    Sampler,
+    UniPC,
+)
 from tfgenai.diffusion.schedules import (
     NOISE_SCHEDULES,
     Cosine,
@@ -24,6 +51,7 @@ from tfgenai.diffusion.schedules import (
     RectifiedFlow,
     Sigmoid,
 )
+from tfgenai.diffusion.trajectory import Trajectory
 from tfgenai.diffusion.unet import UNet
 from tfgenai.diffusion.weightings import (
     LOSS_WEIGHTINGS,
@@ -37,6 +65,10 @@ from tfgenai.diffusion.weightings import (
 
 __all__ = [
     "DDIM",
+    "DDPM",
+    "DISTANCES",
+    "DPMPP2M",
+    "DPMPP2MSDE",
     "EDM",
     "LOSS_WEIGHTINGS",
     "MLP",
@@ -46,15 +78,26 @@ __all__ = [
     "SAMPLERS",
     "SNR",
     "SPACINGS",
+    "AutoGuidance",
     "ClassifierFreeGuidance",
+    "ClassifierGuidance",
+    "Consistency",
+    "ConsistencyDistillation",
     "Cosine",
     "Data",
     "DiT",
     "DiffusionModel",
     "Epsilon",
+    "Euler",
+    "EulerAncestral",
+    "EulerMaruyama",
     "Flow",
+    "FlowEuler",
+    "FlowHeun",
     "Guidance",
+    "Heun",
     "Karras",
+    "LatentDiffusion",
     "Linear",
     "LogNormal",
     "LogitNormal",
@@ -63,10 +106,14 @@ __all__ = [
     "NoGuidance",
     "NoiseSchedule",
     "Prediction",
+    "ProgressiveDistillation",
     "RectifiedFlow",
     "Sampler",
     "Sigmoid",
+    "Trajectory",
     "UNet",
+    "UniPC",
     "Uniform",
     "Velocity",
+    "distill_progressively",
 ]

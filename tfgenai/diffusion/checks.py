@@ -195,5 +195,34 @@ def check_data(x: Any, data_shape: Sequence[int], *, name: str = "x") -> np.ndar
     return array.astype(np.float32, copy=False)
 
 
+def check_mask(mask: Any, x: np.ndarray) -> np.ndarray:
+    """Returns a mask as a float32 array of the shape of `x`.
+
+    Raises:
+        TypeError: if it is of no numbers.
+        ValueError: if the shape does not fit or a value is outside of [0, 1].
+    """
+    array = np.asarray(mask)
+    if array.dtype.kind not in "bfiu":
+        raise TypeError(
+            "A mask of booleans or numbers in [0, 1] was expected. Received: mask of "
+            f"type {array.dtype}."
+        )
+    one = x.shape[1:]
+    known = [x.shape, (*x.shape[:-1], 1), one, (*one[:-1], 1)]
+    if array.shape not in known:
+        raise ValueError(
+            f"A mask of one of the shapes {known} was expected. Received: mask of "
+            f"shape {array.shape}. Add an axis for the channels: mask[..., None]."
+        )
+    array = np.broadcast_to(array.astype(np.float32), x.shape)
+    if not ((array >= 0.0) & (array <= 1.0)).all():
+        raise ValueError(
+            "A mask in [0, 1], where 1 is made anew, was expected. Received: mask with "
+            f"values from {array.min()} to {array.max()}. Divide bytes by 255."
+        )
+    return array
+
+
 def _is_integer(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)

@@ -16,18 +16,20 @@ from tfgenai.diffusion.conditioning import (
     data_conditions,
     rows_of_batch,
 )
+from tfgenai.diffusion.editing import Editing
 from tfgenai.diffusion.guidance import (
     ClassifierFreeGuidance,
     Guidance,
     NoGuidance,
 )
 from tfgenai.diffusion.levels import Level, add_noise
+from tfgenai.diffusion.likelihood import Likelihood
 from tfgenai.diffusion.networks import make_network
 from tfgenai.diffusion.parts import Parts, resolve_parts
 from tfgenai.diffusion.predictions import Prediction
 from tfgenai.diffusion.samplers import Sampler
-from tfgenai.diffusion.sampling import Sampling
 from tfgenai.diffusion.schedules import NoiseSchedule
+from tfgenai.diffusion.signatures import Serving
 from tfgenai.diffusion.weightings import LossWeighting
 
 _TIME_STREAM, _NOISE_STREAM, _DROP_STREAM, _COIN_STREAM = 1, 2, 3, 4
@@ -35,7 +37,7 @@ _LOG_2 = 0.6931471805599453
 
 
 @keras.saving.register_keras_serializable("tfgenai")
-class DiffusionModel(Sampling, GenerativeModel):
+class DiffusionModel(Editing, Serving, Likelihood, GenerativeModel):
     """Diffusion or flow matching: learns to take noise out of data at every level.
 
     Ho et al. 2020, "Denoising Diffusion Probabilistic Models", arXiv:2006.11239; Kingma
@@ -81,7 +83,7 @@ class DiffusionModel(Sampling, GenerativeModel):
         num_pixel_levels: number of equal grey levels in the data, None for data of any
             value; `"auto"`: 256 for images, None otherwise.
         seed: seed of the initial weights and of all noise in training.
-        ema_decay: decay of the averaged weights, or None; see `core.ema`.
+        ema_decay: decay of the averaged weights, an `EMADecay`, or None.
         name: name of the model.
         dtype: dtype policy.
 

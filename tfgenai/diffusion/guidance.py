@@ -17,8 +17,21 @@ class Guidance:
     A subclass writes `estimate`, and `conditions` where it has knobs of its own.
     """
 
-    def conditions(self) -> tuple[Condition, ...]:
-        """The knobs that `generate` takes, one value a row."""
+    # Keras models whose weights `estimate` reads besides the diffusion model's.
+    models: tuple[Any, ...] = ()
+
+    def check(self, model: Any) -> None:
+        """Refuses a model that cannot be guided so, before any work begins.
+
+        Args:
+            model: the diffusion model.
+
+        Raises:
+            ValueError: with the way out.
+        """
+
+    def conditions(self, model: Any) -> tuple[Condition, ...]:
+        """What `generate` of `model` takes besides, one value a row."""
         return ()
 
     def estimate(
@@ -83,7 +96,22 @@ class ClassifierFreeGuidance(Guidance):
     def __init__(self, default_scale: float = 1.0) -> None:
         self.default_scale = default_scale
 
-    def conditions(self) -> tuple[Condition, ...]:
+    def check(self, model: Any) -> None:
+        """Refuses a model that has no answer without conditions."""
+        if not model.condition_dropout:
+            reason = (
+                "trained with condition_dropout=0"
+                if model.data_conditions()
+                else "without conditions"
+            )
+            raise ValueError(
+                "A conditional model trained with condition_dropout was expected. "
+                f"Received: guidance=ClassifierFreeGuidance for a model {reason}. "
+                "Train one with condition_dropout=0.1, or guide this one with "
+                "AutoGuidance or ClassifierGuidance."
+            )
+
+    def conditions(self, model: Any) -> tuple[Condition, ...]:
         """`guidance_scale`, `guidance_rescale` and the interval's two ends."""
         return (
             Condition(

@@ -57,6 +57,15 @@ def noise_of(x: tf.Tensor, x0: tf.Tensor, level: Level) -> tf.Tensor:
     return (x - expand(level.alpha, x) * x0) / expand(level.sigma, x)
 
 
+def half_log_snr_gain(now: Level, then: Level) -> tf.Tensor:
+    """Step h in half log SNR from one level to a less noisy one, nats, `(batch,)`.
+
+    Infinite from pure noise and to clean data; 0 between equal levels, those included.
+    """
+    gain = then.half_log_snr - now.half_log_snr
+    return tf.where(then.half_log_snr == now.half_log_snr, 0.0, gain)
+
+
 def squared_transition(now: Level, then: Level) -> tf.Tensor:
     """Share of noise variance that came between two levels, float32 `(batch,)`.
 
@@ -64,4 +73,4 @@ def squared_transition(now: Level, then: Level) -> tf.Tensor:
     al. 2021, "Variational Diffusion Models", arXiv:2107.00630, appendix A.1, in a form
     without cancellation.
     """
-    return -tf.math.expm1(2.0 * (now.half_log_snr - then.half_log_snr))
+    return -tf.math.expm1(-2.0 * half_log_snr_gain(now, then))

@@ -65,7 +65,8 @@ class MLP(keras.Model):
                 "A network with attention was expected for text embeddings. Received: "
                 f"network='mlp' with context_dim={context_dim}. Use 'unet' or 'dit'."
             )
-        super().__init__(name=name, dtype=dtype)
+        # Half precision would round the times before they are embedded.
+        super().__init__(name=name, dtype=dtype, autocast=False)
         self.data_shape = tuple(data_shape)
         self.hidden_dim = hidden_dim
         self.num_blocks = num_blocks
@@ -126,6 +127,7 @@ class MLP(keras.Model):
         if condition is not None and self.embed_condition is not None:
             embedded += self.embed_condition(condition)
         embedded = tf.nn.silu(self.embed_level(tf.nn.silu(embedded)))
+        x = tf.cast(x, self.compute_dtype)
         h = self.embed(tf.reshape(x, (-1, self.embed.kernel.shape[0])))
         for norm, modulation, inner, outer in self.blocks:
             shift, scale, gate = tf.split(modulation(embedded), 3, axis=-1)

@@ -82,15 +82,19 @@ def make_sampler(
         TypeError: if it is no sampler.
     """
     made = SAMPLERS.create(sampler)
+    limit = schedule.num_timesteps
+    if isinstance(sampler, str) and limit is not None and made.num_steps > limit:
+        # A name asks for no number of steps; there are no more than levels.
+        made = SAMPLERS.create(sampler, num_steps=limit)
     if not isinstance(made, Sampler):
         raise TypeError(
             f"One of {SAMPLERS.names()} or a Sampler was expected. Received: "
             f"sampler={sampler!r}."
         )
     made.check(schedule, prediction)
-    if schedule.num_timesteps is not None and made.num_steps > schedule.num_timesteps:
+    if limit is not None and made.num_steps > limit:
         raise ValueError(
-            f"At most the schedule's {schedule.num_timesteps} steps were expected. "
+            f"At most the schedule's {limit} steps were expected. "
             f"Received: {type(made).__name__}(num_steps={made.num_steps}). Use fewer, "
             "or train in continuous time (num_timesteps=None)."
         )
@@ -101,7 +105,7 @@ def _usual(schedule: NoiseSchedule) -> tuple[str, str, str]:
     """Prediction, weighting and sampler that go with a schedule."""
     if isinstance(schedule, Karras):
         weighting = "edm" if schedule.num_timesteps is None else "uniform"
-        return "edm", weighting, "ddim"
+        return "edm", weighting, "heun"
     if isinstance(schedule, RectifiedFlow):
-        return "flow", "logit_normal", "ddim"
+        return "flow", "logit_normal", "flow_euler"
     return "velocity", "uniform", "ddim"

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgenai.core.conditions import Condition, check_conditions
-from tfgenai.core.generation import Generation
+from tfgenai.core.generation import Generation, require_positive
 from tfgenai.diffusion.guidance import GUIDANCE_SCALE, Guidance, NoGuidance
 from tfgenai.diffusion.levels import Level, expand
 from tfgenai.diffusion.parts import make_sampler
@@ -59,7 +59,7 @@ class Sampling(Generation):
             default=min(sampler.num_steps, limit),
             description="steps of the sampler",
         )
-        return (*self.data_conditions(), num_steps, *guidance.conditions())
+        return (*self.data_conditions(), num_steps, *guidance.conditions(self))
 
     def generate(  # type: ignore[override]  # sampler and guidance besides
         self,
@@ -96,6 +96,9 @@ class Sampling(Generation):
                 that cannot be guided.
             TypeError: if a condition is unknown or of the wrong kind.
         """
+        require_positive("n", n)
+        if batch_size is not None:
+            require_positive("batch_size", batch_size)
         sampler, guidance = self.resolve(sampler, guidance)
         rows = self.check_rows_of(n, sampler, guidance, conditions)
         return self.run_in_batches(
@@ -131,19 +134,42 @@ class Sampling(Generation):
             project: applied to every data estimate, for example to put known pixels in.
 
         Returns:
-            float32 `(batch, ...)`, data.
+            float32 `(batch, ...)`, samples as `decode_samples` gives them.
         """
         num_steps = rows[NUM_STEPS]
         if x is None:
             x = self.initial_x(sampler, seeds, num_steps)
         denoise = self.make_denoise(guidance, rows, project)
-        return run_sampler(sampler, self.schedule, denoise, x, seeds, num_steps, start)
+        x0 = run_sampler(sampler, self.schedule, denoise, x, seeds, num_steps, start)
+        return self.decode_samples(x0, rows)
+
+    def encode_data(self, x: tf.Tensor, rows: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """What is diffused, from what a caller gives; here the same.
+
+        Args:
+            x: float32 `(batch, ...)`, data such as images.
+            rows: conditions by name.
+
+        Returns:
+            float32 `(batch, *data_shape)`.
+        """
+        return x
+
+    def decode_samples(self, x: tf.Tensor, rows: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """What a caller gets, from what was diffused; inverse of `encode_data`."""
+        return x
 
     def initial_x(
         self, sampler: Sampler, seeds: tf.Tensor, num_steps: tf.Tensor
     ) -> tf.Tensor:
         """The noise that sampling begins with, at the level of the first step."""
         noise = initial_noise(seeds, self.data_shape)
+        return self.at_first_level(sampler, noise, num_steps)
+
+    def at_first_level(
+        self, sampler: Sampler, noise: tf.Tensor, num_steps: tf.Tensor
+    ) -> tf.Tensor:
+        """Standard normal noise as sampling begins with it."""
         if self.schedule.variance_preserving:
             return noise
         first = level_at(sampler, self.schedule, tf.zeros_like(num_steps), num_steps)
@@ -170,14 +196,21 @@ class Sampling(Generation):
         """The sampler and the guidance of a call, held against the model.
 
         Raises:
-            ValueError: if the sampler is unknown or does not fit.
+            ValueError: if the sampler is unknown, or one of them does not fit.
+            TypeError: if one of them is something else.
         """
-        return (
-            self.sampler
-            if sampler is None
-            else make_sampler(sampler, self.schedule, self.prediction),
-            self.guidance if guidance is None else guidance,
-        )
+        if guidance is None:
+            guidance = self.guidance
+        elif not isinstance(guidance, Guidance):
+            raise TypeError(
+                "A Guidance, or None for the model's own, was expected. Received: "
+                f"guidance={guidance!r}. A scale is given as guidance_scale."
+            )
+        else:
+            guidance.check(self)
+        if sampler is None:
+            return self.sampler, guidance
+        return make_sampler(sampler, self.schedule, self.prediction), guidance
 
     def check_rows_of(
         self,

@@ -102,7 +102,7 @@ class NoiseSchedule:
         return index / float(steps)
 
     def level_of(self, half_log_snr: tf.Tensor) -> Level:
-        """The noise level of a half log SNR, float32 `(batch,)`, off the grid or not."""
+        """The noise level of a half log SNR `(batch,)`, on the grid or off it."""
         alpha, sigma = self.alpha_sigma_of(half_log_snr)
         return Level(self.time_of(half_log_snr), alpha, sigma, half_log_snr)
 
@@ -122,7 +122,7 @@ class NoiseSchedule:
         raise NotImplementedError
 
     def table(self, num_timesteps: int) -> tuple[np.ndarray, np.ndarray]:
-        """Factors alpha and sigma of the discrete levels, float64 `(num_timesteps,)` each."""
+        """Factors alpha and sigma of the discrete levels, float64, one for each."""
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
@@ -195,7 +195,8 @@ class VariancePreserving(NoiseSchedule):
         return 1.0 - gap, np.sqrt(gap * (2.0 - gap))
 
     def _terminal_gap(self) -> float:
-        return float(-np.expm1(0.5 * float(self.log_alpha_bar(tf.constant(1.0)))))
+        with tf.init_scope():  # a number, also while a graph is being traced
+            return float(-np.expm1(0.5 * float(self.log_alpha_bar(tf.constant(1.0)))))
 
 
 @NOISE_SCHEDULES.register("linear")

@@ -9,12 +9,9 @@ import keras
 import tensorflow as tf
 
 from tfgenai.core import random
-from tfgenai.diffusion.unet_blocks import (
-    Convolution,
-    UNetBlock,
-    UpsamplingConvolution,
-    halved,
-)
+from tfgenai.diffusion.convolutions import Convolution, UpsamplingConvolution
+from tfgenai.diffusion.unet_blocks import UNetBlock
+from tfgenai.diffusion.unet_checks import check_attention, level_sizes, patched_shape
 from tfgenai.layers import GroupNorm, Initializers, TimeEmbedding
 
 _EMBEDDING_FACTOR = 4  # width of the time's embedding in units of channels[0]
@@ -89,7 +86,8 @@ class UNet(keras.Model):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # Times stay float32: in half precision, steps 999 and 1000 are the same.
+        super().__init__(autocast=False, **kwargs)
         self.data_shape = tuple(data_shape)
         self.channels = tuple(channels)
         self.num_blocks = num_blocks
@@ -102,9 +100,9 @@ class UNet(keras.Model):
         self.context_dim = context_dim
         self.remat = remat
         self.seed = seed
-        self._inner_shape = _patched_shape(self.data_shape, patch_size)
-        resolutions = _resolutions(self._inner_shape, self.channels)
-        _check_attention(
+        self._inner_shape = patched_shape(self.data_shape, patch_size)
+        resolutions = level_sizes(self._inner_shape, self.channels)
+        check_attention(
             self.attention_resolutions,
             resolutions,
             num_heads,
@@ -197,7 +195,7 @@ class UNet(keras.Model):
 
     def build(self, input_shape: Any = None) -> None:
         """Makes all weights; the constructor calls it."""
-        if self.built:
+        if self.built:  # type: ignore[has-type]
             return
         *sizes, channels = self._inner_shape
         sizes = [*sizes, 1] if len(sizes) == 1 else sizes
@@ -251,16 +249,18 @@ class UNet(keras.Model):
         elif self.patch_size > 1:
             x = tf.nn.space_to_depth(x, self.patch_size)
         modulations = iter(self._modulations(time, condition))
+        contexts = () if context is None else (tf.cast(context, self.compute_dtype),)
 
         def run(block: UNetBlock, h: tf.Tensor) -> tf.Tensor:
             # The seed is drawn outside: computing again must drop the same.
             seed = random.next_scoped_seed() if training and self.dropout else None
 
-            def compute(h: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
-                return block(h, scale, shift, context, seed=seed, training=training)
+            # All that has a gradient is an argument: what is captured gets none.
+            def compute(*tensors: tf.Tensor) -> tf.Tensor:
+                return block(*tensors, seed=seed, training=training)
 
             call = tf.recompute_grad(compute) if self.remat and training else compute
-            return call(h, *next(modulations))
+            return call(h, *next(modulations), *contexts)
 
         h = self.first(x)
         skips = [h]
@@ -318,7 +318,7 @@ class UNet(keras.Model):
     ) -> list[tuple[tf.Tensor, tf.Tensor]]:
         """Scale and shift for each block, from time and condition."""
         embedding = self.time_output(self.time_hidden(self.time_embedding(time)))
-        if condition is not None:
+        if condition is not None and self.condition_output is not None:
             embedding += self.condition_output(condition)
         modulation = self.modulation(tf.nn.silu(embedding))
         sizes = [block.filters for block in self._blocks() for _ in range(2)]
@@ -337,78 +337,4 @@ class UNet(keras.Model):
                 f"Received: context={'None' if context is None else 'a tensor'}, "
                 f"context_dim={self.context_dim}. Make the network with the last axis "
                 "of the context as context_dim, or leave the context out."
-            )
-
-
-def _patched_shape(data_shape: tuple[int, ...], patch_size: int) -> tuple[int, ...]:
-    """The data's shape once patches are stacked as channels."""
-    *sizes, channels = data_shape
-    if patch_size < 1 or any(size % patch_size for size in sizes):
-        raise ValueError(
-            f"A patch size that divides {tuple(sizes)} was expected. Received: "
-            f"patch_size={patch_size}, data_shape={data_shape}. Use 1 for no patches."
-        )
-    stacked = channels * patch_size ** len(sizes)
-    return (*(size // patch_size for size in sizes), stacked)
-
-
-def _resolutions(
-    data_shape: tuple[int, ...], channels: tuple[int, ...]
-) -> list[tuple[int, ...]]:
-    """(height, width) or (length,) of each level."""
-    if len(data_shape) not in (2, 3) or any(side < 1 for side in data_shape):
-        raise ValueError(
-            "A shape (height, width, channels) or (length, channels) was expected. "
-            f"Received: data_shape={data_shape}. For grey images of 28×28 give "
-            "data_shape=(28, 28, 1)."
-        )
-    if not channels or any(count < 1 for count in channels):
-        raise ValueError(
-            "Positive channels for at least one resolution were expected. Received: "
-            f"channels={channels}. Use channels=(32, 64, 64)."
-        )
-    sizes = data_shape[:-1]
-    factor = 2 ** (len(channels) - 1)
-    if any(size % factor for size in sizes):
-        fitting = tuple(-(-size // factor) * factor for size in sizes)
-        times = min((size & -size).bit_length() - 1 for size in sizes)
-        raise ValueError(
-            f"Sizes divisible by {factor}, by two for each entry of channels but the "
-            f"first, were expected. Received: data_shape={data_shape}, "
-            f"channels={channels}. Pad or resize the data to {fitting}, or give at "
-            f"most {times + 1} channels."
-        )
-    resolutions = [sizes]
-    for _ in channels[1:]:
-        resolutions.append(halved(resolutions[-1]))
-    return resolutions
-
-
-def _check_attention(
-    attention_resolutions: tuple[int, ...],
-    resolutions: list[tuple[int, ...]],
-    num_heads: int,
-    channels: tuple[int, ...],
-    context_dim: int | None,
-) -> None:
-    heights = [sizes[0] for sizes in resolutions]
-    unknown = [height for height in attention_resolutions if height not in heights]
-    if unknown:
-        raise ValueError(
-            f"Attention resolutions among {heights} were expected. Received: "
-            f"attention_resolutions={attention_resolutions}. Leave {unknown} out."
-        )
-    if context_dim is not None and not attention_resolutions:
-        raise ValueError(
-            "Attention for the context was expected. Received: "
-            f"context_dim={context_dim}, attention_resolutions=(). Name a resolution, "
-            f"for example attention_resolutions=({heights[-1]},)."
-        )
-    for height, count in zip(heights, channels, strict=True):
-        if height in attention_resolutions and count % num_heads:
-            raise ValueError(
-                "Heads that divide the channels wherever there is attention were "
-                f"expected. Received: num_heads={num_heads}, channels={channels}, "
-                f"attention_resolutions={attention_resolutions}. Use one of "
-                f"{[n for n in range(1, count + 1) if count % n == 0][:8]}."
             )

@@ -21,6 +21,17 @@ def describe_model(model: Any) -> dict[str, Any]:
     return description
 
 
+def describe_condition(value: Any) -> Any:
+    """What was asked of all samples: a plain value, or an object's class and config."""
+    if isinstance(value, str | int | float | bool):
+        return value
+    if hasattr(value, "get_config"):
+        given = ", ".join(f"{k}={v!r}" for k, v in value.get_config().items())
+        return f"{type(value).__name__}({given})"
+    is_array = hasattr(value, "__len__")
+    return "one a sample" if is_array else type(value).__name__
+
+
 def describe_extractor(extractor: Any) -> dict[str, Any]:
     """Hash, size and provenance of an extractor; empty for None."""
     if extractor is None:

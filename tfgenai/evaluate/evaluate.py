@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from tfgenai.evaluate.descriptions import describe_extractor, describe_model, notes_on
+from tfgenai.evaluate.descriptions import (
+    describe_condition,
+    describe_extractor,
+    describe_model,
+    notes_on,
+)
 from tfgenai.evaluate.features.image_set import (
     FeatureExtractor,
     ImageClassifier,
@@ -61,7 +66,8 @@ def evaluate_samples(
             asked for all classes equally often.
         batch_size: images generated at a time; the model's default if None.
         verbose: whether to show a progress bar on standard error.
-        **conditions: further conditions of `model.generate`.
+        **conditions: further conditions and arguments of `model.generate`, such as
+            `guidance_scale`, `num_steps` and `sampler`; kept in the report.
 
     Returns:
         A `Report`; `report["fid"].value` is a figure, `report.save("report.html")`.
@@ -134,7 +140,7 @@ def evaluate_samples(
             "num_samples": count,
             "seed": seed,
             "labels": "none" if labels is None else "one a sample",
-            **{key: str(value) for key, value in conditions.items()},
+            **{key: describe_condition(value) for key, value in conditions.items()},
         },
         model=describe_model(model_or_images) if is_model else {},
         data=real.description,

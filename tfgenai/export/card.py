@@ -47,10 +47,7 @@ def describe_inputs(
     """
     conditions = {c.name: c for c in (SEED, _IMAGES, *model.conditions())}
     return {
-        name: [
-            _describe_input(input_name, spec, conditions.get(input_name))
-            for input_name, spec in signature.inputs.items()
-        ]
+        name: _describe_inputs(signature, conditions)
         for name, signature in signatures.items()
     }
 
@@ -61,6 +58,7 @@ def make_card(
     signatures: Mapping[str, Signature],
     *,
     main_signature: str,
+    serving_options: Mapping[str, Any] | None = None,
     warmup_batch_sizes: Sequence[int] = (),
     data_card: Mapping[str, Any] | None = None,
     class_names: Sequence[str] | None = None,
@@ -74,6 +72,7 @@ def make_card(
         graph: the written SavedModel.
         signatures: the exported signatures by name.
         main_signature: the one that is also `serving_default`.
+        serving_options: what the signatures depend on besides the model.
         warmup_batch_sizes: batch sizes of the warm-up records.
         data_card: the training data's card as a JSON object.
         class_names: names of the classes, in the order of `labels`.
@@ -111,13 +110,16 @@ def make_card(
         "config": config["config"],
         "step": int(model.step.numpy()),
         "ema": model.ema.decay is not None,
-        "ema_decay": model.ema.decay,
+        "ema_decay": _decay_json(model.ema_decay),
         "weights": {
             "sha256": hash_weights(weights),
             "count": int(sum(value.size for value in weights.values())),
             "bytes": int(sum(value.nbytes for value in weights.values())),
         },
         DEFAULT_SIGNATURE: main_signature,
+        "serving_options": {
+            name: _plain(value) for name, value in (serving_options or {}).items()
+        },
         "signatures": described,
         "warmup_batch_sizes": list(warmup_batch_sizes),
         "class_names": None if class_names is None else list(class_names),
@@ -178,6 +180,10 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         + ".",
         f"- Licence of the weights: {card['licence'] or 'not stated'}.",
         f"- Training data: {_data_line(card['data'])}",
+        *[
+            f"- Served with {name}: {_option(value)}."
+            for name, value in card["serving_options"].items()
+        ],
         f"- {card['provenance']}",
         "",
     ]
@@ -198,6 +204,16 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         ]
         lines.append("")
     return "\n".join(lines)
+
+
+def _describe_inputs(
+    signature: Signature, conditions: Mapping[str, Condition]
+) -> list[dict[str, Any]]:
+    known = {**conditions, **{c.name: c for c in signature.conditions}}
+    return [
+        _describe_input(name, spec, known.get(name))
+        for name, spec in signature.inputs.items()
+    ]
 
 
 def _describe_input(
@@ -233,6 +249,25 @@ def _describe_field(field: Field) -> dict[str, Any]:
     return {"name": field.name, "dtype": field.dtype, "shape": shape}
 
 
+def _plain(value: Any) -> Any:
+    """An option as JSON; what Keras cannot serialize as the name of its class."""
+    if value is None or isinstance(value, bool | int | float | str | list):
+        return value
+    if hasattr(value, "get_config"):
+        return keras.saving.serialize_keras_object(value)
+    return type(value).__name__
+
+
+def _option(value: Any) -> str:
+    """An option in words; an object as its class and arguments."""
+    if isinstance(value, Mapping) and "class_name" in value:
+        arguments = [f"{k}={v!r}" for k, v in value.get("config", {}).items()]
+        return f"`{value['class_name']}({', '.join(arguments)})`"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return "the model's own" if value is None else str(value)
+
+
 def _data_line(data: Mapping[str, Any] | None) -> str:
     if data is None:
         return "not stated."
@@ -259,6 +294,11 @@ def _default(field: Mapping[str, Any]) -> str:
     if field["required"]:
         return "required"
     return f"{field['default']} (send {field['wire_default']!r})"
+
+
+def _decay_json(decay: Any) -> float | str | None:
+    """A number where the decay is one; others in words."""
+    return decay if decay is None or isinstance(decay, float) else str(decay)
 
 
 def _version(distribution: str) -> str:

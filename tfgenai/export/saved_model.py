@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tfgenai.core.errors import ExportError
@@ -42,6 +41,7 @@ def export_saved_model(
     *,
     version: int | None = None,
     signatures: Sequence[str] | Mapping[str, Signature] | None = None,
+    serving_options: Mapping[str, Any] | None = None,
     warmup_batch_sizes: Sequence[int] = (1, 8),
     data_card: Any = None,
     class_names: Sequence[str] | None = None,
@@ -60,6 +60,8 @@ def export_saved_model(
         version: a positive integer, or None for the next free one.
         signatures: names of the signatures to export, main one first, or signatures
             of your own by name; None for all of the model's.
+        serving_options: what the model's `serving_options` takes, such as the sampler
+            of a diffusion model; kept in the model card.
         warmup_batch_sizes: the server's allowed batch sizes; one warm-up record is
             written for each and each signature.
         data_card: card of the training data, a JSON object or an object with
@@ -81,7 +83,8 @@ def export_saved_model(
         tfgenai.export.export_saved_model(model, "served/digits")  # served/digits/1
         ```
     """
-    chosen = _check_arguments(model, version, signatures, warmup_batch_sizes)
+    options = dict(serving_options or {})
+    chosen = _check_arguments(model, version, signatures, options, warmup_batch_sizes)
     data = _data_json(data_card)
     _refuse_taken(Path(path), version)
     base = require_writable_folder(path)
@@ -105,6 +108,7 @@ def export_saved_model(
                 graph,
                 chosen,
                 main_signature=main,
+                serving_options=model.serving_options(**options),
                 warmup_batch_sizes=warmup_batch_sizes,
                 data_card=data,
                 class_names=class_names,
@@ -120,6 +124,7 @@ def _check_arguments(
     model: Any,
     version: Any,
     signatures: Sequence[str] | Mapping[str, Signature] | None,
+    serving_options: Mapping[str, Any],
     warmup_batch_sizes: Sequence[int],
 ) -> dict[str, Signature]:
     if not isinstance(model, GenerativeModel):
@@ -140,7 +145,7 @@ def _check_arguments(
             "Positive batch sizes were expected. Received: "
             f"warmup_batch_sizes={warmup_batch_sizes!r}. Use (1, 8), or () for none."
         )
-    chosen = _choose_signatures(model, signatures)
+    chosen = _choose_signatures(model, signatures, serving_options)
     for name, signature in chosen.items():
         for input_name, spec in signature.inputs.items():
             if spec.shape.rank in (None, 0) or spec.shape[0] is not None:
@@ -153,12 +158,14 @@ def _check_arguments(
 
 
 def _choose_signatures(
-    model: GenerativeModel, signatures: Sequence[str] | Mapping[str, Signature] | None
+    model: GenerativeModel,
+    signatures: Sequence[str] | Mapping[str, Signature] | None,
+    serving_options: Mapping[str, Any],
 ) -> dict[str, Signature]:
     if isinstance(signatures, Mapping):
         chosen = dict(signatures)
     else:
-        known = model.serving_signatures()
+        known = model.serving_signatures(**serving_options)
         names = list(known) if signatures is None else list(signatures)
         unknown = [name for name in names if name not in known]
         if unknown or isinstance(signatures, str):
@@ -204,30 +211,35 @@ def _alone_in(base: Path) -> Iterator[None]:
 def _write_graph(
     model: GenerativeModel, signatures: Mapping[str, Signature], folder: Path
 ) -> None:
-    # Nothing but the functions is tracked: the archive then saves the variables that
-    # they read, each once, and no optimizer, average or encoder that is not asked for.
-    archive = keras.export.ExportArchive()
-    for name, signature in signatures.items():
-        archive.add_endpoint(name, _traced(signature))
-    for table in _lookup_tables(model):
-        archive.track(table)
-    archive.write_out(str(folder), verbose=False)
+    functions = {name: _traced(signature) for name, signature in signatures.items()}
+    # Only what the functions read is tracked, each variable once: no optimizer, no
+    # average, and no encoder that is not asked for.
+    root = tf.Module()
+    root.weights = list(
+        {id(v): v for f in functions.values() for v in f.graph.variables}.values()
+    )
+    root.tables = _lookup_tables(model)
+    functions[rules.DEFAULT_SIGNATURE] = next(iter(functions.values()))
+    # A server takes no gradients; their functions would be as large as the rest.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(root, str(folder), signatures=functions, options=options)
 
 
 def _traced(signature: Signature) -> Any:
-    """A `tf.function` with one trace, for any batch size."""
+    """The concrete function of a signature, for any batch size.
+
+    As a `tf.function` it would be traced again, and stored twice, while it is saved.
+    """
 
     def serve(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         return signature.function(**inputs)
 
-    function = tf.function(serve)
-    function.get_concrete_function(
+    return tf.function(serve).get_concrete_function(
         **{
             name: tf.TensorSpec(spec.shape, spec.dtype, name=name)
             for name, spec in signature.inputs.items()
         }
     )
-    return function
 
 
 def _lookup_tables(model: GenerativeModel) -> list[Any]:

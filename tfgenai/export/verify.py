@@ -1,9 +1,11 @@
 """Proves an export: loads it in a fresh process, asks it, and compares the answers."""
 
+import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tfgenai.core.errors import ExportError
@@ -38,6 +40,7 @@ def verify(
     path: PathLike,
     model: GenerativeModel | None = None,
     *,
+    serving_options: Mapping[str, Any] | None = None,
     python: PathLike = sys.executable,
     timeout: float = 600.0,
 ) -> VerifyReport:
@@ -51,6 +54,8 @@ def verify(
         path: the version folder, or the folder of versions, of which the newest is
             taken.
         model: the model that was exported; its own answers are compared if it is given.
+        serving_options: options of the export that its card cannot hold, such as a
+            guidance that is a model itself; the others are read there.
         python: the interpreter of the fresh process; another environment's, to see that
             the export loads with that TensorFlow.
         timeout: seconds after which the fresh process is given up.
@@ -70,14 +75,15 @@ def verify(
     folder = resolve_version(path)
     graph = ServedGraph(folder)
     checks = [_check_rules(graph), _check_size(graph)]
-    card_check, described = _check_card(graph)
+    card_check, described, options = _check_card(graph)
     checks.append(card_check)
     calls = plan_calls(folder, described)
     answers = ask(folder, calls, python=python, timeout=timeout)
     checks += _check_loads(answers)
     checks += _check_answers(described, answers)
     if model is not None:
-        checks += _check_model(model, described, answers)
+        options |= dict(serving_options or {})
+        checks += _check_model(model, described, answers, options)
     version = int(folder.name) if folder.name.isdecimal() else None
     return VerifyReport(
         path=str(folder),
@@ -105,8 +111,10 @@ def _check_size(graph: ServedGraph) -> Check:
     )
 
 
-def _check_card(graph: ServedGraph) -> tuple[Check, dict[str, Any]]:
-    """The card's own check, and the inputs of each signature from card or graph."""
+def _check_card(
+    graph: ServedGraph,
+) -> tuple[Check, dict[str, Any], dict[str, Any]]:
+    """The card's own check, the inputs of each signature, and the serving options."""
     from_graph = {
         name: [
             {"name": f.name, "dtype": f.dtype, "shape": list(f.shape or (None,))}
@@ -120,16 +128,17 @@ def _check_card(graph: ServedGraph) -> tuple[Check, dict[str, Any]]:
         described = {k: v["inputs"] for k, v in card["signatures"].items()}
         weights = card["weights"]["sha256"]
         default = card[rules.DEFAULT_SIGNATURE]
+        options = dict(card.get("serving_options", {}))
     except (ExportError, KeyError, TypeError, AttributeError) as error:
-        return Check("model card", False, f"{error}"), from_graph
+        return Check("model card", False, f"{error}"), from_graph, {}
     if _names(described) != _names(from_graph) or default not in described:
         detail = f"it describes other signatures than {sorted(from_graph)}"
-        return Check("model card", False, detail), from_graph
+        return Check("model card", False, detail), from_graph, options
     if weights != hash_weights(graph.weights):
         detail = "its SHA-256 is not that of the weights"
-        return Check("model card", False, detail), described
+        return Check("model card", False, detail), described, options
     detail = f"{CARD_JSON} describes the graph and the weights"
-    return Check("model card", True, detail), described
+    return Check("model card", True, detail), described, options
 
 
 def _names(described: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
@@ -210,11 +219,21 @@ def _check_bad_row(name: str, spoilt: Any) -> Check:
 
 
 def _check_model(
-    model: GenerativeModel, described: Mapping[str, Any], answers: Answers
+    model: GenerativeModel,
+    described: Mapping[str, Any],
+    answers: Answers,
+    serving_options: Mapping[str, Any],
 ) -> Iterator[Check]:
     """Compares with the model, exactly unless it computes on another device."""
     tolerance = TOLERANCE if tf.config.list_logical_devices("GPU") else 0.0
-    signatures = model.serving_signatures()
+    try:
+        options = model.serving_options(
+            **keras.saving.deserialize_keras_object(dict(serving_options))
+        )
+        signatures = model.serving_signatures(**options)
+    except (TypeError, ValueError) as error:
+        yield Check("equals the model's own functions", False, str(error))
+        return
     for name, fields in described.items():
         words = f"{name}: equals the model's own function"
         if name not in signatures:
@@ -222,14 +241,22 @@ def _check_model(
             continue
         inputs = example_inputs(fields, ROWS)
         tensors = {key: tf.constant(value) for key, value in inputs.items()}
+        signature = signatures[name]
+        # Traced for any batch size, too: a known one rounds the last bit otherwise.
+        function = tf.function(signature.function).get_concrete_function(
+            **signature.inputs
+        )
         with model.ema.applied():
-            own = tf.function(signatures[name].function)(**tensors)
+            own = function(**tensors)
         own = {key: value.numpy() for key, value in own.items()}
         yield _compare(words, own, answers.of(name, "whole"), tolerance=tolerance)
     if "generate" in described:
-        conditions: dict[str, Any] = dict(example_inputs(described["generate"], ROWS))
-        conditions.pop(rules.SEED_INPUT)
-        samples = model.generate(ROWS, seed=EXAMPLE_SEED, **conditions)
+        asked: dict[str, Any] = dict(example_inputs(described["generate"], ROWS))
+        asked.pop(rules.SEED_INPUT)
+        # Options such as the sampler are arguments of `generate`, too.
+        known = inspect.signature(model.generate).parameters
+        asked |= {key: value for key, value in options.items() if key in known}
+        samples = model.generate(ROWS, seed=EXAMPLE_SEED, **asked)
         served = answers.of("generate", "whole")
         if not isinstance(served, str):
             served = {model.output_name: served.get(model.output_name)}

@@ -1,22 +1,29 @@
 """A client of `tfgenai serve` and of TensorFlow Serving, without TensorFlow."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from tfgenai.core.errors import RowError
+from tfgenai.serving.client_inputs import (
+    GENERATE,
+    GENERATE_ADVANCED,
+    check_names,
+    choose_signature,
+    to_rows,
+)
 from tfgenai.serving.client_types import (
     ModelMetadata,
-    SignatureInfo,
     Transport,
     VersionStatus,
     nearest,
 )
 
-GENERATE = "generate"
-GENERATE_ADVANCED = "generate_advanced"
+_STEP = "denoise_step"
+# What a loop of steps passes on by itself.
+_CARRIED = {"step", "state"}
 
 _ERROR = "error"
 _BYTES_SUFFIX = "_bytes"
@@ -76,6 +83,7 @@ class Client:
     def generate(
         self,
         *,
+        signature: str | None = None,
         return_errors: bool = False,
         timeout: float | None = None,
         **inputs: Any,
@@ -83,9 +91,13 @@ class Client:
         """Generates one sample a row.
 
         `generate` is called, or `generate_advanced` if one of its further inputs is
-        given; those that are left out take the model's defaults.
+        given; those that are left out take the model's defaults. With `num_steps`, and
+        where the model has signatures `generate_up_to_<k>_steps`, the smallest that
+        fits all rows is called.
 
         Args:
+            signature: name of the signature to call, such as `"inpaint"`; None for the
+                one that fits.
             return_errors: whether bad rows are answered in the output `error` rather
                 than raised.
             timeout: seconds to wait at most; None for the client's.
@@ -101,29 +113,62 @@ class Client:
             ValueError: if an input is unknown, missing or does not fit.
             TypeError: if an input is of another kind.
         """
-        signatures = self.metadata(timeout=timeout).signatures
-        basic = self.metadata().signature(GENERATE)
-        advanced = signatures.get(GENERATE_ADVANCED, basic)
-        known = basic.inputs | advanced.inputs
-        for name in inputs:
-            if name not in known:
-                raise ValueError(
-                    f"Some of the inputs {sorted(known)} were expected. Received: "
-                    f"{name}={inputs[name]!r}.{nearest(name, known)}"
-                )
-        missing = [name for name in basic.inputs if inputs.get(name) is None]
-        if missing:
-            raise ValueError(
-                f"Values for {sorted(basic.inputs)} were expected. Received: "
-                f"{missing[0]}=None. Give one value for each row."
+        metadata = self.metadata(timeout=timeout)
+        basic = metadata.signature(GENERATE)
+        if signature is None:
+            known = (
+                basic.inputs | metadata.signatures.get(GENERATE_ADVANCED, basic).inputs
             )
+        else:
+            known = metadata.signature(signature).inputs
+        check_names(inputs, known, [name for name in basic.inputs if name in known])
         given = {name: value for name, value in inputs.items() if value is not None}
-        is_basic = given.keys() <= basic.inputs.keys()
-        signature = basic if is_basic else advanced
-        arrays = _to_rows(signature, given)
-        return self._run(
-            GENERATE if is_basic else GENERATE_ADVANCED, arrays, return_errors, timeout
-        )
+        chosen = signature or choose_signature(metadata.signatures, given)
+        arrays = to_rows(metadata.signature(chosen), given)
+        return self._run(chosen, arrays, return_errors, timeout)
+
+    def generate_progressively(
+        self, *, timeout: float | None = None, **inputs: Any
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Generates one sample a row, and shows them after each step.
+
+        For models that sample in steps and serve `denoise_step`. The state travels
+        with each request, so that it does not matter which replica answers. Rows of
+        fewer steps stand still at the end; the last of what is yielded is what
+        `generate` answers.
+
+        Args:
+            timeout: seconds to wait at most for each step; None for the client's.
+            **inputs: values by name, as `generate` takes them.
+
+        Returns:
+            An iterator of arrays by name, such as `{"images": ...}`.
+
+        Raises:
+            RowError: if the model refuses rows; it holds their numbers.
+            ServingError: if the server refuses or fails.
+            ValueError: if the model has no such signature, or an input is unknown,
+                missing or does not fit.
+            TypeError: if an input is of another kind.
+        """
+        metadata = self.metadata(timeout=timeout)
+        step = metadata.signature(_STEP)
+        basic = metadata.signature(GENERATE)
+        check_names(inputs, step.inputs.keys() - _CARRIED, basic.inputs)
+        arrays = to_rows(step, inputs)
+        return self._steps(arrays, timeout)
+
+    def _steps(
+        self, inputs: dict[str, np.ndarray], timeout: float | None
+    ) -> Iterator[dict[str, np.ndarray]]:
+        number, state = np.zeros_like(inputs["step"]), np.zeros_like(inputs["state"])
+        is_done = False
+        while not is_done:
+            carried = {"step": number, "state": state}
+            outputs = self._run(_STEP, inputs | carried, False, timeout)
+            number, state = number + 1, outputs.pop("state")
+            is_done = bool(outputs.pop("is_done").all())
+            yield outputs
 
     def predict(
         self,
@@ -257,30 +302,6 @@ def _check_arguments(
             "A version or a label was expected. Received: "
             f"version={version!r} and label={label!r}. Give one of them."
         )
-
-
-def _to_rows(
-    signature: SignatureInfo, given: Mapping[str, Any]
-) -> dict[str, np.ndarray]:
-    """Arrays for all inputs of a signature, each with as many rows."""
-    arrays = {name: signature.inputs[name].to_array(v) for name, v in given.items()}
-    # What lacks the batch axis is one value for all rows.
-    single = {n for n, a in arrays.items() if a.ndim + 1 == signature.inputs[n].rank}
-    sizes = {n: len(a) for n, a in arrays.items() if n not in single and a.ndim}
-    num_rows = max(sizes.values(), default=1)
-    for name, size in sizes.items():
-        if size != num_rows:
-            raise ValueError(
-                f"As many values as rows, {num_rows}, were expected. Received: {name} "
-                f"with {size}. Give one for each row, or a single one for all."
-            )
-    for name in single:
-        arrays[name] = np.stack([arrays[name]] * num_rows)
-    return arrays | {
-        name: field.sentinel(num_rows)
-        for name, field in signature.inputs.items()
-        if name not in arrays
-    }
 
 
 def _to_caller(name: str, array: np.ndarray) -> np.ndarray:

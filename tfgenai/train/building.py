@@ -9,18 +9,34 @@ import tfgenai.families  # noqa: F401  # makes every family known
 from tfgenai.core.errors import ConfigError
 from tfgenai.core.likelihoods import LIKELIHOODS
 from tfgenai.core.model import GenerativeModel
-from tfgenai.core.registry import unknown_name
+from tfgenai.core.registry import Registry, unknown_name
 from tfgenai.data.augment import AUGMENTATIONS
+from tfgenai.diffusion import (
+    LOSS_WEIGHTINGS,
+    NOISE_SCHEDULES,
+    PREDICTION_TYPES,
+    SAMPLERS,
+)
 from tfgenai.evaluate import METRICS
 from tfgenai.gan import ADVERSARIAL_LOSSES, PENALTIES
 from tfgenai.train.learning_rates import WarmupCosine
 from tfgenai.train.recipe import MonitorSection, OptimizerSection, Recipe
 from tfgenai.train.recipe_errors import check_names
+from tfgenai.train.stages import AUTOENCODER, autoencoder_recipe
 
 _AUTO = "auto"
 # A registry is called as the constructor argument that takes its entries.
-_REGISTRIES = {
-    registry.kind: registry for registry in (ADVERSARIAL_LOSSES, LIKELIHOODS, PENALTIES)
+_REGISTRIES: dict[str, Registry[Any]] = {
+    registry.kind: registry
+    for registry in (
+        ADVERSARIAL_LOSSES,
+        LIKELIHOODS,
+        LOSS_WEIGHTINGS,
+        NOISE_SCHEDULES,
+        PENALTIES,
+        PREDICTION_TYPES,
+        SAMPLERS,
+    )
 }
 
 
@@ -55,6 +71,9 @@ def check_recipe(recipe: Recipe) -> None:
             f"model.family={recipe.model.family!r}. Leave evaluate.nll out."
         )
     make_augmentations(recipe)
+    stage = autoencoder_recipe(recipe)
+    if stage is not None:
+        check_recipe(stage)
 
 
 def family_of(recipe: Recipe) -> type[GenerativeModel]:
@@ -108,6 +127,13 @@ def fill_in(
             f"{num_classes or 'no'} classes in {recipe.data.name!r}. Set "
             "model.num_classes=auto, or null for a model without labels."
         )
+    stage = autoencoder_recipe(recipe)
+    if stage is not None:
+        filled = fill_in(stage, image_shape=image_shape, num_classes=num_classes)
+        arguments[AUTOENCODER] = {
+            **arguments[AUTOENCODER],
+            **filled.model.arguments,
+        }
     values = recipe.to_dict()
     values["model"] = {"family": recipe.model.family, **arguments}
     return Recipe.from_dict(values, source=recipe.name)
@@ -123,14 +149,10 @@ def make_model(recipe: Recipe, *, steps_per_epoch: int) -> GenerativeModel:
     Raises:
         ConfigError: if the family or an optimizer refuses a value.
     """
-    arguments = {
-        name: _revived(name, value) for name, value in recipe.model.arguments.items()
-    }
+    model = _make_untrained(recipe)
     family = family_of(recipe)
-    try:
-        model = family(**arguments, dtype=recipe.fit.precision)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"model of {recipe.name!r}: {error}") from error
+    arguments = recipe.model.arguments
+    _check_samples(model, recipe)
     optimizers = {}
     for name, section in recipe.optimizers.items():
         # The critic of a GAN may take several steps a training step.
@@ -151,6 +173,38 @@ def make_model(recipe: Recipe, *, steps_per_epoch: int) -> GenerativeModel:
     except (TypeError, ValueError) as error:
         raise ConfigError(f"fit of {recipe.name!r}: {error}") from error
     return model
+
+
+def _make_untrained(recipe: Recipe) -> GenerativeModel:
+    stage = autoencoder_recipe(recipe)
+    given = dict(recipe.model.arguments)
+    if stage is not None:
+        given[AUTOENCODER] = _make_untrained(stage)
+    arguments = {name: _revived(name, value) for name, value in given.items()}
+    try:
+        return family_of(recipe)(**arguments, dtype=recipe.fit.precision)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"model of {recipe.name!r}: {error}") from error
+
+
+def sample_arguments(recipe: Recipe) -> dict[str, Any]:
+    """What `generate` is asked for in the evaluation at the end, besides labels.
+
+    Raises:
+        ConfigError: if the sampler is unknown or refuses an argument.
+    """
+    asked = recipe.evaluate.samples
+    if asked is None:
+        return {}
+    arguments: dict[str, Any] = {
+        name: int(value) if value.is_integer() else value
+        for name, value in asked.conditions.items()
+    }
+    if asked.sampler is not None:
+        is_name = isinstance(asked.sampler, str)
+        section = {"name": asked.sampler} if is_name else asked.sampler
+        arguments["sampler"] = _made(SAMPLERS, section, "evaluate.samples.sampler")
+    return arguments
 
 
 def make_augmentations(recipe: Recipe) -> list[Any]:
@@ -197,16 +251,40 @@ def _revived(argument: str, value: Any) -> Any:
             f"A section with a name was expected for one of {sorted(_REGISTRIES)}. "
             f"Received: model.{argument}={value!r}. Give a plain value."
         )
-    registry = _REGISTRIES[argument]
-    settings = dict(value)
-    name = settings.pop("name")
+    return _made(_REGISTRIES[argument], value, f"model.{argument}")
+
+
+def _made(registry: Registry[Any], section: dict[str, Any], place: str) -> Any:
+    settings = dict(section)
+    name = settings.pop("name", None)
     if name not in registry:
-        raise ConfigError(unknown_name(f"model.{argument}", name, registry.names()))
-    check_names(settings, registry.get(name), place=f"model.{argument}")
+        raise ConfigError(unknown_name(place, name, registry.names()))
+    check_names(settings, registry.get(name), place=place)
     try:
         return registry.create(name, **settings)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"model.{argument}: {error}") from error
+        raise ConfigError(f"{place}: {error}") from error
+
+
+def _check_samples(model: GenerativeModel, recipe: Recipe) -> None:
+    """Refuses before the training what the evaluation after it could not do."""
+    arguments = sample_arguments(recipe)
+    sampler = arguments.pop("sampler", None)
+    known = {condition.name: condition for condition in model.conditions()}
+    try:
+        if sampler is not None:
+            if not hasattr(model, "resolve"):
+                raise ValueError(
+                    "A family that samples in steps was expected with a sampler. "
+                    f"Received: {type(model).__name__}. Leave it out."
+                )
+            model.resolve(sampler, None)
+        for name, value in arguments.items():
+            if name not in known:
+                raise ValueError(unknown_name("conditions", name, sorted(known)))
+            known[name].to_array(value, 1)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"evaluate.samples: {error}") from error
 
 
 def _optimizer_class(section: OptimizerSection, place: str) -> Any:

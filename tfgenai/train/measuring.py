@@ -9,6 +9,7 @@ from tfgenai.data import load_arrays
 from tfgenai.evaluate import Extractor, evaluate_samples, fit_extractor
 from tfgenai.evaluate.features.lookup import default_name, resolve_extractor
 from tfgenai.evaluate.nll import evaluate_nll
+from tfgenai.train.building import sample_arguments
 from tfgenai.train.recipe import Recipe
 from tfgenai.train.run_data import RunData
 from tfgenai.train.run_folder import EXTRACTOR, PAGE
@@ -111,6 +112,7 @@ def measure(
             metrics=asked.samples.metrics,
             features=features,
             verbose=verbose,
+            **sample_arguments(recipe),
         )
         report.save(folder / PAGE)
         results |= {name: value.to_json() for name, value in report.items()}

@@ -124,10 +124,16 @@ class NLLSection(_Section):
 
 
 class SampleEvaluationSection(_Section):
-    """Figures of samples against the test split; see `evaluate_samples`."""
+    """Figures of samples against the test split; see `evaluate_samples`.
+
+    `conditions` holds knobs of the family such as `{guidance_scale: 2.0}`, `sampler` a
+    name, or a name with arguments as in `model.sampler`.
+    """
 
     metrics: tuple[str, ...] | None = None
     num_samples: _Positive = 10_000
+    conditions: dict[str, float] = {}
+    sampler: str | dict[str, Any] | None = None
 
 
 class EvaluateSection(_Section):

@@ -38,6 +38,7 @@ from tfgenai.train.run_folder import RunFolder
 from tfgenai.train.run_log import RunLog
 from tfgenai.train.sample_grid import SampleGrid
 from tfgenai.train.sample_metrics import SampleMetrics
+from tfgenai.train.stages import refuse_workers, train_autoencoder
 from tfgenai.train.strategy import is_chief, strategy
 from tfgenai.train.throughput import Throughput
 
@@ -86,6 +87,7 @@ def run(
         best.keras         the best model by `monitor`, where something is monitored
         last.keras         the newest model
         backup/            checkpoints to go on from
+        autoencoder/       the run of the first stage, where there is one
         report.json        figures, wall time, seed, command; report.html with samples
 
     Each file appears whole or not at all. Killed at any moment, the run goes on when
@@ -125,6 +127,7 @@ def run(
     )
     check_recipe(recipe)
     placement = strategy(recipe.fit.strategy)
+    refuse_workers(recipe, placement)
     data = load_run_data(recipe)
     recipe = fill_in(
         recipe, image_shape=data.card.image_shape, num_classes=data.num_classes
@@ -140,12 +143,15 @@ def run(
             return Run(path, recipe, finished)
         data.card.save(path / files.DATA_CARD)
         write_json(path / files.ENVIRONMENT, describe_environment())
+        below = train_autoencoder(recipe, model, path, run, verbose=verbose)
         features = None
         if needs_features(recipe):
             features = run_features(recipe, data, path, verbose=verbose)
         callbacks = _callbacks(recipe, data, path, features, verbose)
         throughput = _fit(recipe, model, data, callbacks)
         report = _report(recipe, model, data, path, features, throughput, verbose)
+        if below is not None:
+            report["autoencoder"] = below
         report["command"] = command or f"tfgenai.train.run({recipe.name!r})"
         write_json(path / files.REPORT, report)
     return Run(path, recipe, report)

@@ -5,13 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfgenai.core.conditions import Condition, join_errors
-from tfgenai.core.signatures import (
-    SEED,
-    Signature,
-    check_rows,
-    neutral_where_bad,
-)
+from tfgenai.core.conditions import Condition
+from tfgenai.core.signatures import SEED, Signature, row_signature
 
 NUM_SCORE_SAMPLES = 50
 
@@ -54,14 +49,9 @@ def latent_signatures(model: Any) -> dict[str, Signature]:
         description: str,
         check: Callable[..., tf.Tensor] | None = None,
     ) -> Signature:
-        def answer(**values: tf.Tensor) -> dict[str, tf.Tensor]:
-            rows, error = check_rows(conditions, values)
-            if check is not None:
-                error = join_errors([error, check(rows)])
-            result = function(rows)
-            return {output: neutral_where_bad(result, error), "error": error}
-
-        return Signature(answer, {c.name: c.spec for c in conditions}, description)
+        return row_signature(
+            lambda rows: {output: function(rows)}, conditions, description, check=check
+        )
 
     def in_support(rows: dict[str, tf.Tensor]) -> tf.Tensor:
         return tf.where(

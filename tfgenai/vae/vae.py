@@ -327,9 +327,9 @@ class VAE(LatentSpace, GenerativeModel):
             log_prob=self.likelihood.log_prob,
         )
 
-    def serving_signatures(self) -> dict[str, Signature]:
+    def serving_signatures(self, **options: Any) -> dict[str, Signature]:
         """The base class's, and `encode`, `decode`, `reconstruct` and `score`."""
-        return super().serving_signatures() | latent_signatures(self)
+        return super().serving_signatures(**options) | latent_signatures(self)
 
     # ---- config --------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Sampler: from noise to data, step by step; its loop is one graph with a row's own steps."""
+"""Sampler: from noise to data in one graph, with a number of steps for each row."""
 
 import dataclasses
 from collections.abc import Callable
@@ -27,6 +27,7 @@ class Step:
     Args:
         schedule: the noise schedule.
         index: int32 `(batch,)`, number of the step, from 0.
+        num_steps: int32 `(batch,)`, number of steps.
         previous: the level of the step before; `now` in the first step.
         now: the level of `x`.
         then: the level to go to; without noise in the last step.
@@ -38,6 +39,7 @@ class Step:
 
     schedule: NoiseSchedule
     index: tf.Tensor
+    num_steps: tf.Tensor
     previous: Level
     now: Level
     then: Level
@@ -157,6 +159,7 @@ def make_step(
     return Step(
         schedule=schedule,
         index=index,
+        num_steps=num_steps,
         previous=where_level(is_first, levels[1], levels[0]),
         now=levels[1],
         then=levels[2],
@@ -197,7 +200,6 @@ def run_sampler(
     Returns:
         float32 `(batch, ...)`, data.
     """
-    shape = tuple(x.shape[1:])
     num_steps = tf.cast(num_steps, tf.int32)
     start = tf.zeros_like(num_steps) if start is None else start
     states = tuple(tf.zeros_like(x) for _ in range(sampler.num_states))
@@ -205,19 +207,8 @@ def run_sampler(
     def body(
         k: tf.Tensor, x: tf.Tensor, x0: tf.Tensor, states: tuple[tf.Tensor, ...]
     ) -> tuple[Any, ...]:
-        index = tf.zeros_like(num_steps) + k
-        step = make_step(sampler, schedule, seeds, index, num_steps, start, shape)
-        new = sampler.step(lambda y, level: denoise(y, level, x0), x, states, step)
-        moving = expand((index >= start) & (index < num_steps), x)
-
-        def keep(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-            return tf.ensure_shape(tf.where(moving, a, b), b.shape)
-
-        return (
-            k + 1,
-            keep(new[0], x),
-            keep(new[1], x0),
-            tuple(keep(a, b) for a, b in zip(new[2], states, strict=True)),
+        return k + 1, *advance(
+            sampler, schedule, denoise, (x, x0, states), seeds, k, num_steps, start
         )
 
     last = tf.reduce_max(num_steps)
@@ -228,3 +219,42 @@ def run_sampler(
         parallel_iterations=1,
     )
     return x
+
+
+def advance(
+    sampler: Sampler,
+    schedule: NoiseSchedule,
+    denoise: Callable[[tf.Tensor, Level, tf.Tensor], tf.Tensor],
+    carried: tuple[tf.Tensor, tf.Tensor, tuple[tf.Tensor, ...]],
+    seeds: tf.Tensor,
+    k: tf.Tensor,
+    num_steps: tf.Tensor,
+    start: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor, tuple[tf.Tensor, ...]]:
+    """Takes step `k`; rows that have not begun or are done stand still.
+
+    Args:
+        sampler: the sampler.
+        schedule: the noise schedule.
+        denoise: `denoise(x, level, x0)`, the data estimate, given the last one.
+        carried: x, the last data estimate, and the sampler's states.
+        seeds: int64 `(batch,)`.
+        k: int32 scalar, number of the step.
+        num_steps: int32 `(batch,)`.
+        start: int32 `(batch,)`, each row's first step.
+
+    Returns:
+        What is carried to the next step.
+    """
+    x, x0, states = carried
+    index = tf.zeros_like(num_steps) + k
+    shape = tuple(x.shape[1:])
+    step = make_step(sampler, schedule, seeds, index, num_steps, start, shape)
+    new = sampler.step(lambda y, level: denoise(y, level, x0), x, states, step)
+    moving = expand((index >= start) & (index < num_steps), x)
+
+    def keep(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(tf.where(moving, a, b), b.shape)
+
+    kept_states = tuple(keep(a, b) for a, b in zip(new[2], states, strict=True))
+    return keep(new[0], x), keep(new[1], x0), kept_states

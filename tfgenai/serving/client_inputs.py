@@ -1,0 +1,112 @@
+"""How a client turns what a caller gives into a signature and its inputs."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tfgenai.serving.client_types import SignatureInfo, nearest
+
+GENERATE = "generate"
+GENERATE_ADVANCED = "generate_advanced"
+NUM_STEPS = "num_steps"
+
+_BUCKET = re.compile(r"generate_up_to_(\d+)_steps")
+
+
+def choose_signature(
+    signatures: Mapping[str, SignatureInfo], given: Mapping[str, Any]
+) -> str:
+    """The signature of a served model that fits what is asked of it.
+
+    Args:
+        signatures: the model's, by name.
+        given: the caller's values by name.
+
+    Returns:
+        `generate` where that takes all of them. Otherwise, if numbers of steps are
+        given, the smallest `generate_up_to_<k>_steps` in which all rows fit, so that
+        they wait for no longer ones of other clients; or `generate_advanced`.
+    """
+    if given.keys() <= signatures[GENERATE].inputs.keys():
+        return GENERATE
+    steps = np.asarray(given.get(NUM_STEPS, []))
+    # A row without a number of its own takes the default, which is not known here.
+    if steps.size and steps.dtype.kind in "iu" and steps.min() >= 1:
+        buckets = {
+            int(match[1]): name
+            for name in signatures
+            if (match := _BUCKET.fullmatch(name))
+        }
+        fits = [limit for limit in buckets if limit >= steps.max()]
+        if fits:
+            return buckets[min(fits)]
+    return GENERATE_ADVANCED
+
+
+def check_names(
+    given: Mapping[str, Any], known: Iterable[str], required: Iterable[str]
+) -> None:
+    """Refuses unknown inputs and those that nobody but the caller can give.
+
+    Args:
+        given: the caller's values by name.
+        known: names of all inputs.
+        required: names of the inputs that have no default.
+
+    Raises:
+        ValueError: if one is unknown or missing.
+    """
+    names = sorted(known)
+    for name, value in given.items():
+        if name not in names:
+            raise ValueError(
+                f"Some of the inputs {names} were expected. Received: "
+                f"{name}={value!r}.{nearest(name, names)}"
+            )
+    needed = list(required)
+    missing = [name for name in needed if given.get(name) is None]
+    if missing:
+        raise ValueError(
+            f"Values for {sorted(needed)} were expected. Received: "
+            f"{missing[0]}=None. Give one value for each row."
+        )
+
+
+def to_rows(signature: SignatureInfo, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays for all inputs of a signature, each with as many rows.
+
+    Args:
+        signature: the signature.
+        given: values by name, one for each row or one for all; None as if left out.
+
+    Returns:
+        The values, and what stands for the model's default for all other inputs.
+
+    Raises:
+        ValueError: if sizes differ or a value does not fit.
+        TypeError: if a value is of another kind.
+    """
+    arrays = {
+        name: signature.inputs[name].to_array(value)
+        for name, value in given.items()
+        if value is not None
+    }
+    # What lacks the batch axis is one value for all rows.
+    single = {n for n, a in arrays.items() if a.ndim + 1 == signature.inputs[n].rank}
+    sizes = {n: len(a) for n, a in arrays.items() if n not in single and a.ndim}
+    num_rows = max(sizes.values(), default=1)
+    for name, size in sizes.items():
+        if size != num_rows:
+            raise ValueError(
+                f"As many values as rows, {num_rows}, were expected. Received: {name} "
+                f"with {size}. Give one for each row, or a single one for all."
+            )
+    for name in single:
+        arrays[name] = np.stack([arrays[name]] * num_rows)
+    return arrays | {
+        name: field.sentinel(num_rows)
+        for name, field in signature.inputs.items()
+        if name not in arrays
+    }

@@ -1,7 +1,7 @@
 """Sampling with 50 steps of DDIM (32×32×1, batch 16), against diffusers' pipeline.
 
-Sides: `generate` in process under XLA and as a plain graph; the exported SavedModel in a
-TensorFlow Session, as TensorFlow Serving runs it; diffusers' `DDIMPipeline` with
+Sides: `generate` in process under XLA and as a plain graph; the exported SavedModel in
+a TensorFlow Session, as TensorFlow Serving runs it; diffusers' `DDIMPipeline` with
 PyTorch eager and with a compiled network. All with the widths of unet_vs_diffusers.py,
 no guidance; ours with a number of steps for each row, the whole loop in one graph.
 Besides: the growth of peak memory from 10 to 200 steps.
@@ -19,7 +19,7 @@ import tensorflow as tf
 import torch
 from diffusers import DDIMPipeline, DDIMScheduler
 from side_by_side import arguments, interleave, rate_of, report
-from unet_vs_diffusers import BATCH_SIZE, SIZE, make_model, make_unet
+from unet_vs_diffusers import BATCH_SIZE, make_model, make_unet
 
 import tfgenai as tg
 from tfgenai.core import allocator

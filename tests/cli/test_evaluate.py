@@ -163,3 +163,17 @@ def test_module_imports_nothing_heavy() -> None:
         "sys.exit(','.join(heavy & set(sys.modules)) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_sampler_and_conditions_are_passed_on(run, spy, tmp_path) -> None:
+    calls, folder = spy
+    given = ("--sampler", "ddim", "--condition", "guidance_scale=2.5")
+    given += ("--set", "num_steps=8", "--output", tmp_path / "r.json")
+    result = run(folder, "--data", "mnist", *given)
+    assert result.exit_code == 0, result.output
+    (call,) = calls
+    assert (call["sampler"], call["guidance_scale"]) == ("ddim", 2.5)
+    assert call["num_steps"] == 8
+    assert isinstance(call["num_steps"], int)
+    result = run(folder, "--data", "mnist", "--condition", "guidance_scale")
+    assert result.exit_code == 2

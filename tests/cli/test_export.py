@@ -94,6 +94,20 @@ def test_options_may_come_first_and_repeat(tmp_path, loads, exports):
     assert arguments["version"] == 4
     assert arguments["signatures"] == ("generate",)
     assert arguments["warmup_batch_sizes"] == (2, 16)
+    assert arguments["serving_options"] == {}
+
+
+def test_options_of_the_sampler(tmp_path, loads, exports):
+    (tmp_path / "x.keras").write_text("")
+    given = ("--sampler", "ddim", "--max-num-steps", 60, "--step-buckets", "8,20")
+    result = invoke(tmp_path / "x.keras", "--to", tmp_path / "m", *given)
+    assert result.exit_code == 0, result.output
+    result = invoke(tmp_path / "x.keras", "--to", tmp_path / "n", "--step-buckets", "")
+    assert result.exit_code == 0, result.output
+    assert [arguments["serving_options"] for _, _, arguments in exports] == [
+        {"sampler": "ddim", "max_num_steps": 60, "step_buckets": (8, 20)},
+        {"step_buckets": ()},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +118,7 @@ def test_options_may_come_first_and_repeat(tmp_path, loads, exports):
         ["{file}", "--to", "m", "--version", "0"],
         ["{file}", "--to", "m", "--version", "one"],
         ["{file}", "--to", "{file}"],
+        ["{file}", "--to", "m", "--step-buckets", "8;20"],
         ["{empty}", "--to", "m"],
         ["verify"],
     ],

@@ -115,6 +115,22 @@ def edm_diffusion(**kwargs):
     )
 
 
+def latent_diffusion(**kwargs):
+    return tg.LatentDiffusion(
+        tg.VAE(
+            IMAGE_SHAPE,
+            4,
+            hidden_units=(16,),
+            ema_decay=0.9,
+            dtype=kwargs.get("dtype"),
+        ),
+        network_options={"hidden_dim": 16, "num_blocks": 1},
+        num_classes=NUM_CLASSES,
+        condition_dropout=0.2,
+        **kwargs,
+    )
+
+
 MODELS = [
     Descriptor("vae", vae),
     Descriptor("conditional_conv_vae", conditional_conv_vae, conditional=True),
@@ -123,6 +139,7 @@ MODELS = [
     Descriptor("unet_diffusion", unet_diffusion, conditional=True),
     Descriptor("dit_flow_diffusion", dit_flow),
     Descriptor("edm_diffusion", edm_diffusion),
+    Descriptor("latent_diffusion", latent_diffusion, conditional=True),
 ]
 
 

@@ -291,6 +291,7 @@ def test_strength_is_the_share_of_the_steps(ask):
     assert distance[2] > 0.0
 
 
+@pytest.mark.slow
 def test_another_sampler_is_served_and_verified_against(tmp_path):
     model = make()
     version = model.export_serving(

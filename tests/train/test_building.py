@@ -12,6 +12,7 @@ from tfgenai.train.building import (
     make_augmentations,
     make_model,
     monitor_of,
+    sample_arguments,
 )
 from tfgenai.train.learning_rates import learning_rate_schedule
 
@@ -50,6 +51,60 @@ def test_objects_are_given_by_name_and_settings():
     model = made({**GAN, "penalty": {"name": "r1", "weight": 3.0}})
     assert isinstance(model.penalty, R1)
     assert model.penalty.weight == 3.0
+
+
+DIFFUSION = {
+    "family": "DiffusionModel",
+    "network": "mlp",
+    "network_options": {"hidden_dim": 8, "num_blocks": 1},
+    "num_classes": "auto",
+    "condition_dropout": 0.1,
+    "noise_schedule": {"name": "karras", "num_timesteps": 20},
+    "loss_weighting": {"name": "min_snr", "gamma": 4.0},
+    "sampler": {"name": "ddim", "num_steps": 7, "eta": 0.5},
+}
+
+
+def test_parts_of_a_diffusion_model_are_given_by_name_and_settings():
+    model = made(DIFFUSION)
+    assert (model.sampler.num_steps, model.sampler.eta) == (7, 0.5)
+    assert model.schedule.num_timesteps == 20
+    assert model.weighting.gamma == 4.0
+
+
+def test_what_samples_are_evaluated_with():
+    asked = recipe(
+        DIFFUSION,
+        evaluate={
+            "samples": {
+                "conditions": {"guidance_scale": 2.5, "num_steps": 8},
+                "sampler": {"name": "ddim", "num_steps": 9},
+            }
+        },
+    )
+    arguments = sample_arguments(asked)
+    assert arguments.pop("sampler").num_steps == 9
+    assert arguments == {"guidance_scale": 2.5, "num_steps": 8}
+    assert isinstance(arguments["num_steps"], int)
+    assert sample_arguments(recipe()) == {}
+    made(DIFFUSION, evaluate=asked.evaluate.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("model", "samples", "words"),
+    [
+        (DIFFUSION, {"conditions": {"guidance": 2.0}}, "conditions='guidance'"),
+        (DIFFUSION, {"conditions": {"num_steps": 21}}, "num_steps=21"),
+        (DIFFUSION, {"conditions": {"num_steps": 2.5}}, r"num_steps=2\.5"),
+        (DIFFUSION, {"sampler": "ddmi"}, r"'ddim'.*samples\.sampler='ddmi'"),
+        (DIFFUSION, {"sampler": {"name": "ddim", "etta": 1}}, r"sampler\.etta.*'eta'"),
+        (DIFFUSION, {"sampler": {"name": "ddim", "num_steps": 30}}, "20 steps"),
+        (VAE, {"sampler": "ddim"}, "samples in steps"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused_before_the_training(model, samples, words):
+    with pytest.raises(ConfigError, match=words):
+        made(model, evaluate={"samples": samples})
 
 
 def test_optimizers_take_their_arguments_and_schedules():

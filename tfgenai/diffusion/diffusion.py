@@ -29,7 +29,7 @@ from tfgenai.diffusion.parts import Parts, resolve_parts
 from tfgenai.diffusion.predictions import Prediction
 from tfgenai.diffusion.samplers import Sampler
 from tfgenai.diffusion.schedules import NoiseSchedule
-from tfgenai.diffusion.signatures import Serving
+from tfgenai.diffusion.serving import Serving
 from tfgenai.diffusion.weightings import LossWeighting
 
 _TIME_STREAM, _NOISE_STREAM, _DROP_STREAM, _COIN_STREAM = 1, 2, 3, 4
@@ -99,7 +99,7 @@ class DiffusionModel(Editing, Serving, Likelihood, GenerativeModel):
     """
 
     loss_names = ("loss",)
-    evaluation_names = ("elbo", "bits_per_dim")
+    evaluation_names: tuple[str, ...] = ("elbo", "bits_per_dim")
 
     def __init__(
         self,

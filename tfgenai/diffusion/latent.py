@@ -1,6 +1,6 @@
 """LatentDiffusion: diffusion in the latent space of an autoencoder that is given."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -79,7 +79,7 @@ class LatentDiffusion(DiffusionModel):
         ((4,), (2, 8, 8, 1))
     """
 
-    evaluation_names = ("latent_elbo",)
+    evaluation_names: tuple[str, ...] = ("latent_elbo",)
 
     def __init__(
         self,
@@ -206,9 +206,7 @@ class LatentDiffusion(DiffusionModel):
         checks.check_batch(x, self.image_shape or ())
         rows = rows_of_batch(y, self.data_conditions())
         z = tf.stop_gradient(self.encode_data(tf.cast(x, tf.float32), rows))
-        return super().compute_losses(
-            z, y, sample_weight, seed=seed, training=training
-        )
+        return super().compute_losses(z, y, sample_weight, seed=seed, training=training)
 
     def _bound(self, *args: Any) -> dict[str, tf.Tensor]:
         return {"latent_elbo": super()._bound(*args)["elbo"]}

@@ -108,6 +108,7 @@ def distill_progressively(
     optimizer: Callable[[], Any] | str = "adam",
     guidance_scale: float | None = None,
     callbacks: Callable[[int], Sequence[Any]] | None = None,
+    jit_compile: bool | str = "auto",
     verbose: int | str = "auto",
     **options: Any,
 ) -> DiffusionModel:
@@ -115,8 +116,8 @@ def distill_progressively(
 
     Each round is a `ProgressiveDistillation` whose teacher is the student before it;
     Salimans & Ho 2022, arXiv:2202.00512, algorithm 2, outer loop. With a
-    `tfgenai.train.Backup` of its own folder in each round, a killed run goes on where it
-    was.
+    `tfgenai.train.Backup` in each round, of a folder of its own, a killed run goes on
+    where it was.
 
     Args:
         teacher: the trained model.
@@ -128,6 +129,7 @@ def distill_progressively(
         guidance_scale: guidance scale of the first teacher; None for its own.
         callbacks: `callbacks(num_steps)` makes the callbacks of the round whose student
             takes so many steps.
+        jit_compile: as for `compile`.
         verbose: as for `fit`.
         **options: further arguments of `ProgressiveDistillation`, such as `ema_decay`.
 
@@ -162,7 +164,9 @@ def distill_progressively(
             model, steps, guidance_scale=guidance_scale, **options
         )
         guidance_scale = None  # what the first student has learned, the next ones copy
-        round_.compile(optimizer() if callable(optimizer) else optimizer)
+        round_.compile(
+            optimizer() if callable(optimizer) else optimizer, jit_compile=jit_compile
+        )
         round_.fit(
             data,
             epochs=epochs,

@@ -1,156 +1,28 @@
-"""What an export of a diffusion model answers: samples, single steps, and edits."""
+"""The endpoints of a diffusion model besides `generate`: buckets, steps and edits."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from tfgenai.core.conditions import Condition
-from tfgenai.core.signatures import (
-    SEED,
-    Signature,
-    generation_signatures,
-    row_signature,
-)
+from tfgenai.core.signatures import SEED, Signature, row_signature
 from tfgenai.diffusion import edits
 from tfgenai.diffusion.guidance import Guidance
 from tfgenai.diffusion.levels import Level, expand
 from tfgenai.diffusion.samplers import Sampler
 from tfgenai.diffusion.samplers.sampler import advance
-from tfgenai.diffusion.sampling import MAX_NUM_STEPS, NUM_STEPS, Sampling
+from tfgenai.diffusion.sampling import NUM_STEPS, Sampling
 
 BUCKET_NAME = "generate_up_to_{}_steps"
-DEFAULT_STEP_BUCKETS = (10, 25)
-# The hard cap of an export whose sampler takes fewer steps by default.
-USUAL_MAX_NUM_STEPS = 50
 
 _DEFAULT_STRENGTH = 0.6
 
 Rows = dict[str, tf.Tensor]
 
 
-class Serving(Sampling):
-    """The part of `DiffusionModel` that is exported."""
-
-    def serving_options(  # type: ignore[override]  # those that there are
-        self,
-        *,
-        sampler: str | Sampler | None = None,
-        guidance: Guidance | None = None,
-        max_num_steps: int | None = None,
-        step_buckets: Sequence[int] | None = None,
-    ) -> dict[str, Any]:
-        """What an export is made with; see `export_serving`.
-
-        Returns:
-            All of them, with the defaults filled in; a guidance of None is the model's.
-
-        Raises:
-            ValueError: if the sampler or the guidance does not fit the model, the cap
-                is below the sampler's own steps, or a bucket is not below the cap.
-            TypeError: if one is of another kind.
-        """
-        made, _ = self.resolve(sampler, guidance)
-        cap = _check_cap(max_num_steps, made, self.schedule.num_timesteps)
-        return {
-            "sampler": made,
-            "guidance": guidance,
-            "max_num_steps": cap,
-            "step_buckets": _check_buckets(step_buckets, cap),
-        }
-
-    def serving_signatures(self, **options: Any) -> dict[str, Signature]:
-        """The endpoints of an export, by name.
-
-        A server merges the requests of one signature into batches, and a batch takes as
-        long as the row with the most steps. So there is a signature, and with it a
-        queue, for each of `step_buckets`: what asks for few steps does not wait for
-        what asks for many.
-
-        Args:
-            **options: what `serving_options` takes.
-
-        Returns:
-            `generate`, `generate_advanced`, `generate_png` for images of 1, 3 or 4
-            channels, `generate_up_to_<k>_steps` for each bucket, `denoise_step`,
-            `image_to_image` and, where data are diffused as they are, `inpaint`.
-        """
-        made = self.serving_options(**options)
-        sampler: Sampler = made["sampler"]
-        own = self.guidance if made["guidance"] is None else made["guidance"]
-        conditions = self.conditions_with(sampler, own, made["max_num_steps"])
-        guidance = _SharedGraph(own, self, [c.name for c in conditions])
-
-        def sample(seeds: tf.Tensor, **rows: tf.Tensor) -> tf.Tensor:
-            return self.sample_with(sampler, guidance, seeds, rows)
-
-        signatures = generation_signatures(
-            sample,
-            conditions,
-            output_name=self.output_name,
-            image_shape=self.image_shape,
-        )
-        for limit in made["step_buckets"]:
-            signatures[BUCKET_NAME.format(limit)] = row_signature(
-                lambda rows: {self.output_name: sample(rows.pop(SEED.name), **rows)},
-                [SEED, *_capped(conditions, limit)],
-                f"Samples from seeds in at most {limit} steps, with every knob.",
-            )
-        signatures["denoise_step"] = _denoise_step(self, sampler, guidance, conditions)
-        signatures["image_to_image"] = _image_to_image(
-            self, sampler, guidance, conditions
-        )
-        if type(self).encode_data is Sampling.encode_data:
-            signatures["inpaint"] = _inpaint(self, sampler, guidance, conditions)
-        return signatures
-
-    def export_serving(
-        self,
-        path: Any,
-        *,
-        sampler: str | Sampler | None = None,
-        guidance: Guidance | None = None,
-        max_num_steps: int | None = None,
-        step_buckets: Sequence[int] | None = None,
-        **kwargs: Any,
-    ) -> Path:
-        """Writes a SavedModel for TensorFlow Serving; see `tfgenai.export`.
-
-        Args:
-            path: the model's folder; the export is `<path>/<version>/`.
-            sampler: sampler that is served, name or object; None for the model's own.
-                Its `num_steps` is what `generate` takes.
-            guidance: guidance that is served; None for the model's own.
-            max_num_steps: the most steps that a request may ask for; None: 50, or the
-                sampler's steps where those are more.
-            step_buckets: numbers of steps below the cap, for each of which there is a
-                signature `generate_up_to_<k>_steps`; None for those of 10 and 25 that
-                are below it, () for none.
-            **kwargs: passed on to `tfgenai.export.export_saved_model`.
-
-        Returns:
-            Path of the version folder.
-
-        Raises:
-            ValueError: if an option does not fit the model; see `serving_options`.
-            ExportError: if the export is refused.
-            StorageError: if the folder cannot be written to.
-        """
-        options = {
-            "sampler": sampler,
-            "guidance": guidance,
-            "max_num_steps": max_num_steps,
-            "step_buckets": step_buckets,
-        }
-        exported: Path = super().export_serving(  # type: ignore[misc]  # the model's
-            path, serving_options=options, **kwargs
-        )
-        return exported
-
-
-class _SharedGraph(Guidance):
+class SharedGraph(Guidance):
     """A guidance whose graph is a function that all signatures call.
 
     With the network in each signature anew, and in each branch of the guidance, the
@@ -206,8 +78,34 @@ class _SharedNetwork:
         return tf.ensure_shape(output, x.shape)
 
 
-def _denoise_step(
-    model: Serving,
+def bucket_signature(
+    model: Sampling,
+    sampler: Sampler,
+    guidance: Guidance,
+    conditions: Sequence[Condition],
+    limit: int,
+) -> Signature:
+    """Samples in few steps: `generate_advanced` with a cap of its own."""
+    capped = [
+        dataclasses.replace(c, maximum=limit, default=min(c.default, limit))
+        if c.name == NUM_STEPS
+        else c
+        for c in conditions
+    ]
+
+    def answer(rows: Rows) -> dict[str, tf.Tensor]:
+        seeds = rows.pop(SEED.name)
+        return {model.output_name: model.sample_with(sampler, guidance, seeds, rows)}
+
+    return row_signature(
+        answer,
+        [SEED, *capped],
+        f"Samples from seeds in at most {limit} steps, with every knob.",
+    )
+
+
+def denoise_step_signature(
+    model: Sampling,
     sampler: Sampler,
     guidance: Guidance,
     conditions: Sequence[Condition],
@@ -276,12 +174,13 @@ def _denoise_step(
     return dataclasses.replace(signature, function=answer)
 
 
-def _inpaint(
-    model: Serving,
+def inpaint_signature(
+    model: Sampling,
     sampler: Sampler,
     guidance: Guidance,
     conditions: Sequence[Condition],
 ) -> Signature:
+    """The masked part of given data made anew; see `edits.inpaint`."""
     shape = model.data_shape
     data = _data_condition(model)
     mask = Condition(
@@ -307,12 +206,13 @@ def _inpaint(
     )
 
 
-def _image_to_image(
-    model: Serving,
+def image_to_image_signature(
+    model: Sampling,
     sampler: Sampler,
     guidance: Guidance,
     conditions: Sequence[Condition],
 ) -> Signature:
+    """Variations of given data; see `edits.image_to_image`."""
     data = _data_condition(model)
     strength = Condition(
         "strength",
@@ -337,7 +237,7 @@ def _image_to_image(
     )
 
 
-def _data_condition(model: Serving) -> Condition:
+def _data_condition(model: Sampling) -> Condition:
     """The data that a caller gives, named as those that come back."""
     if model.image_shape is None:
         return Condition(
@@ -354,42 +254,3 @@ def _data_condition(model: Serving) -> Condition:
         maximum=1,
         description="images in [-1, 1]",
     )
-
-
-def _capped(conditions: Sequence[Condition], limit: int) -> list[Condition]:
-    return [
-        dataclasses.replace(c, maximum=limit, default=min(c.default, limit))
-        if c.name == NUM_STEPS
-        else c
-        for c in conditions
-    ]
-
-
-def _check_cap(value: Any, sampler: Sampler, num_timesteps: int | None) -> int:
-    limit = num_timesteps or MAX_NUM_STEPS
-    if value is None:
-        return min(max(sampler.num_steps, USUAL_MAX_NUM_STEPS), limit)
-    if not _is_count(value) or not sampler.num_steps <= value <= limit:
-        raise ValueError(
-            f"A cap from the sampler's own {sampler.num_steps} steps to {limit} was "
-            f"expected. Received: max_num_steps={value!r}. To serve fewer steps, make "
-            f"them the default: sampler={type(sampler).__name__}(num_steps=...)."
-        )
-    return int(value)
-
-
-def _check_buckets(value: Any, cap: int) -> list[int]:
-    if value is None:
-        return [limit for limit in DEFAULT_STEP_BUCKETS if limit < cap]
-    fits = isinstance(value, Sequence) and all(_is_count(limit) for limit in value)
-    if not fits or not all(1 <= limit < cap for limit in value):
-        raise ValueError(
-            f"Numbers of steps below the cap of {cap} were expected. Received: "
-            f"step_buckets={value!r}. Use (10, 25), or () for none; "
-            "generate_advanced takes requests of all numbers."
-        )
-    return sorted({int(limit) for limit in value})
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -12,6 +12,7 @@ from tfgenai.serving.client_inputs import (
     GENERATE_ADVANCED,
     check_names,
     choose_signature,
+    to_caller,
     to_rows,
 )
 from tfgenai.serving.client_types import (
@@ -26,7 +27,6 @@ _STEP = "denoise_step"
 _CARRIED = {"step", "state"}
 
 _ERROR = "error"
-_BYTES_SUFFIX = "_bytes"
 _PROTOCOLS = ("grpc", "rest")
 
 
@@ -267,7 +267,7 @@ class Client:
         timeout: float | None,
     ) -> dict[str, np.ndarray]:
         answer = self._transport.predict(signature_name, inputs, self._seconds(timeout))
-        outputs = {name: _to_caller(name, array) for name, array in answer.items()}
+        outputs = {name: to_caller(name, array) for name, array in answer.items()}
         errors = outputs.get(_ERROR)
         if return_errors or errors is None:
             return outputs
@@ -302,14 +302,3 @@ def _check_arguments(
             "A version or a label was expected. Received: "
             f"version={version!r} and label={label!r}. Give one of them."
         )
-
-
-def _to_caller(name: str, array: np.ndarray) -> np.ndarray:
-    if array.dtype != object:
-        # Arrays that lie in a message are read-only.
-        return array if array.flags.writeable else array.copy()
-    if name.endswith(_BYTES_SUFFIX):
-        return array
-    text = np.empty(array.size, object)
-    text[:] = [item.decode("utf-8", "replace") for item in array.ravel().tolist()]
-    return text.reshape(array.shape)

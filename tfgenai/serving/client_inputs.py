@@ -1,4 +1,4 @@
-"""How a client turns what a caller gives into a signature and its inputs."""
+"""What lies between a caller and the wire: the signature that fits, rows, answers."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,6 +12,7 @@ GENERATE = "generate"
 GENERATE_ADVANCED = "generate_advanced"
 NUM_STEPS = "num_steps"
 
+_BYTES_SUFFIX = "_bytes"
 _BUCKET = re.compile(r"generate_up_to_(\d+)_steps")
 
 
@@ -110,3 +111,20 @@ def to_rows(signature: SignatureInfo, given: Mapping[str, Any]) -> dict[str, Any
         for name, field in signature.inputs.items()
         if name not in arrays
     }
+
+
+def to_caller(name: str, array: np.ndarray) -> np.ndarray:
+    """An output as the caller gets it: writable, and text as str.
+
+    Args:
+        name: the output's name; what ends in `_bytes` stays bytes.
+        array: the output as it was received.
+    """
+    if array.dtype != object:
+        # Arrays that lie in a message are read-only.
+        return array if array.flags.writeable else array.copy()
+    if name.endswith(_BYTES_SUFFIX):
+        return array
+    text = np.empty(array.size, object)
+    text[:] = [item.decode("utf-8", "replace") for item in array.ravel().tolist()]
+    return text.reshape(array.shape)

@@ -201,8 +201,9 @@ def sample_arguments(recipe: Recipe) -> dict[str, Any]:
         for name, value in asked.conditions.items()
     }
     if asked.sampler is not None:
-        is_name = isinstance(asked.sampler, str)
-        section = {"name": asked.sampler} if is_name else asked.sampler
+        section = asked.sampler
+        if isinstance(section, str):
+            section = {"name": section}
         arguments["sampler"] = _made(SAMPLERS, section, "evaluate.samples.sampler")
     return arguments
 

@@ -1,4 +1,4 @@
-"""Consistency sampling: one step is the model's estimate, further ones add new noise."""
+"""Consistency sampling: one step is the estimate, more add new noise."""
 
 import numpy as np
 import pytest

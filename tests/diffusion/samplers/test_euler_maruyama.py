@@ -38,7 +38,7 @@ def test_small_steps_are_those_of_the_reverse_sde():
 
 
 def test_where_noise_only_grows_it_is_the_steps_of_the_variance_exploding_process():
-    # Song et al. 2021, equation 47: x + (s² - s'²) score + sqrt(s² - s'²) z.
+    # Song et al. 2021, equation 46 for f = 0: x + (s² - s'²) score + sqrt(s² - s'²) z.
     step = every_step(EulerMaruyama(), SCHEDULES["karras"], 10)
     x, x0, noise = step.noise(1), step.noise(2), step.noise(0)
     result = EulerMaruyama().step(lambda y, level: x0, x, (), step)[0]

@@ -25,7 +25,7 @@ from tfgenai.diffusion.samplers.sampler import level_at, run_sampler
 from tfgenai.diffusion.schedules import Cosine, Linear
 
 NAMES = SAMPLERS.names()
-DETERMINISTIC = (
+DETERMINISTIC = {
     "ddim",
     "dpmpp_2m",
     "euler",
@@ -33,8 +33,8 @@ DETERMINISTIC = (
     "flow_heun",
     "heun",
     "unipc",
-)
-STOCHASTIC = ("ddpm", "dpmpp_2m_sde", "euler_ancestral", "euler_maruyama")
+}
+STOCHASTIC = {"ddpm", "dpmpp_2m_sde", "euler_ancestral", "euler_maruyama"}
 NOISE = np.array([[0.5, -1.0], [1.5, 0.2], [-0.3, 0.9], [0.1, 2.0]], np.float32)
 
 

@@ -25,7 +25,7 @@ def test_it_follows_the_exact_flow():
 
 @pytest.mark.parametrize("schedule", ["cosine", "karras", "rectified_flow"])
 def test_its_error_falls_with_the_cube_of_the_steps(schedule):
-    # UniC-2 raises the order of UniP-2 by one (theorem 3.1).
+    # The corrector UniC-2 raises the order of UniP-2 by one.
     order = fitted_order(UniPC(spacing=SPACING), schedule)
     assert order == pytest.approx(3.0, abs=0.25)
 

@@ -13,7 +13,7 @@ class Euler(Sampler):
     """Euler's method in the noise-to-signal ratio; order 1.
 
     Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based Generative
-    Models", arXiv:2206.00364, algorithm 1 without lines 6 to 8, on dy/ds =
+    Models", arXiv:2206.00364, algorithm 1 without lines 5 to 7, on dy/ds =
     (y - x_0) / s with y = x / alpha and s = sigma / alpha. Its step y' = x_0 + s' (y -
     x_0) / s is that of DDIM without noise, and the exact step of the ODE for an
     estimate that stays; in that form it may begin in pure noise, where s is infinite.

@@ -19,7 +19,7 @@ class UniPC(Sampler):
 
     Zhao et al. 2023, "UniPC: A Unified Predictor-Corrector Framework for Fast Sampling
     of Diffusion Models", arXiv:2302.04867, algorithms 1 and 2 in the multistep form for
-    data prediction (appendix E). The network is called at the predicted point; its
+    data prediction. The network is called at the predicted point; its
     answer corrects that point and serves the next step as it is, so that a run of n
     steps takes n calls. The first step is of order 1, its correction of order 2; the
     last, which is infinite in the solver's variable, is of order 1 and not corrected.
@@ -72,7 +72,7 @@ class UniPC(Sampler):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Weights of the changes before and over the step, `(batch,)` each.
 
-        The solution of the paper's equation 8 for r_1 = -1 / share and r_2 = 1.
+        The solution of the paper's linear system for r_1 = -1 / share and r_2 = 1.
         """
         # b_1 = phi_2 / phi_1 and b_2 = 2 phi_3 / phi_1 at -h; both finite at infinity.
         gone = -tf.math.expm1(-h)

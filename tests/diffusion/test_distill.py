@@ -10,6 +10,7 @@ import tensorflow as tf
 from distillable import SMALL, exact_teacher, fresh_student, gaussian_data, noise
 
 import tfgenai as tg
+from tfgenai.core import random
 from tfgenai.diffusion import (
     ConsistencyDistillation,
     DiffusionModel,
@@ -36,7 +37,7 @@ def distil(request):
 
 def teacher(**options):
     model = DiffusionModel(data_shape=(2,), network_options=SMALL, **options)
-    generator = np.random.default_rng(3)
+    generator = random.numpy_generator(3)
     for variable in model.trainable_variables:
         variable.assign(0.3 * generator.normal(size=variable.shape))
     for weight, shadow in model.ema.pairs:
@@ -161,7 +162,8 @@ def test_the_teachers_guidance_is_what_the_student_learns(distil):
 def test_a_latent_teacher_is_distilled_in_its_latent_space(distil):
     vae = tg.VAE((4, 4, 1), 3, hidden_units=(4,))
     latent = LatentDiffusion(vae, network_options=SMALL)
-    images = np.random.default_rng(0).uniform(-1, 1, (16, 4, 4, 1)).astype(np.float32)
+    images = random.numpy_generator(0).uniform(-1.0, 1.0, (16, 4, 4, 1))
+    images = images.astype(np.float32)
     latent.adapt(images)
     model = distil(latent)
     model.compile(jit_compile=False)
@@ -253,7 +255,7 @@ def test_the_boundary_condition_is_exact(prediction):
 
 
 def test_a_teacher_without_boundary_needs_another_student():
-    with pytest.raises(ValueError, match="'x0'.*initial_student"):
+    with pytest.raises(ValueError, match=r"'x0'.*initial_student"):
         ConsistencyDistillation(exact_teacher())
     ConsistencyDistillation(exact_teacher(), initial_student=fresh_student())
     ProgressiveDistillation(exact_teacher(), 2)

@@ -66,9 +66,7 @@ def theirs(*, compiled: bool) -> Callable[[], int]:
         unet.forward = torch.compile(unet.forward)
 
     def work() -> int:
-        pipeline(
-            batch_size=BATCH_SIZE, num_inference_steps=NUM_STEPS, output_type="np"
-        )
+        pipeline(batch_size=BATCH_SIZE, num_inference_steps=NUM_STEPS, output_type="np")
         return BATCH_SIZE
 
     return work

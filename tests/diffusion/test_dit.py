@@ -159,7 +159,7 @@ def test_every_input_steers_its_own_row(changed):
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_returns_float32_near_the_float32_network(dtype):
-    arguments = {"condition_dim": 3, "context_dim": 5, "qk_norm": True, **SMALL}
+    arguments = {"condition_dim": 3, "context_dim": 5, "use_qk_norm": True, **SMALL}
     full, half = (
         perturbed(DiT((8, 8, 1), dtype=d, **arguments)) for d in (None, dtype)
     )
@@ -179,11 +179,13 @@ def test_half_precision_tells_neighbouring_noise_levels_apart():
     assert np.abs(first - second).max() > 1e-3
 
 
-@pytest.mark.parametrize("qk_norm", [False, True])
-def test_qk_norm_adds_its_scales(qk_norm):
-    network = DiT((8, 8, 1), qk_norm=qk_norm, context_dim=3, **SMALL)
+@pytest.mark.parametrize("use_qk_norm", [False, True])
+def test_qk_norm_adds_its_scales(use_qk_norm):
+    network = DiT((8, 8, 1), use_qk_norm=use_qk_norm, context_dim=3, **SMALL)
     names = [w.path for w in network.weights if w.path.endswith("_scale")]
-    assert len(names) == (2 * 2 * 2 if qk_norm else 0)  # layers, attentions, q and k
+    assert len(names) == (
+        2 * 2 * 2 if use_qk_norm else 0
+    )  # layers, attentions, q and k
 
 
 # ---- training ----------------------------------------------------------------
@@ -263,7 +265,7 @@ def test_learns_in_the_compiled_loop(arguments):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{}, {"condition_dim": 3, "context_dim": 5, "qk_norm": True, "remat": True}],
+    [{}, {"condition_dim": 3, "context_dim": 5, "use_qk_norm": True, "remat": True}],
 )
 def test_comes_back_from_its_config(arguments):
     network = DiT(

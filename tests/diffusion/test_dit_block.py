@@ -55,7 +55,9 @@ def test_a_block_permutes_with_its_tokens():
 
 
 def test_comes_back_from_its_config():
-    block = DiTBlock(2, mlp_ratio=2, dropout=0.1, context_dim=3, qk_norm=True, seed=4)
+    block = DiTBlock(
+        2, mlp_ratio=2, dropout=0.1, context_dim=3, use_qk_norm=True, seed=4
+    )
     again = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(block)
     )

@@ -11,6 +11,7 @@ from tfgenai.diffusion.dit import DiT
 from tfgenai.diffusion.guidance import ClassifierFreeGuidance, Guidance, NoGuidance
 from tfgenai.diffusion.latent import LatentDiffusion
 from tfgenai.diffusion.mlp import MLP
+from tfgenai.diffusion.model_sde import score_of, sde_of
 from tfgenai.diffusion.networks import NETWORKS
 from tfgenai.diffusion.predictions import (
     EDM,
@@ -39,6 +40,7 @@ from tfgenai.diffusion.samplers import (
     FlowEuler,
     FlowHeun,
     Heun,
+    PredictorCorrector,
     Sampler,
     UniPC,
 )
@@ -51,6 +53,7 @@ from tfgenai.diffusion.schedules import (
     RectifiedFlow,
     Sigmoid,
 )
+from tfgenai.diffusion.sde import SDE, VESDE, VPSDE, SubVPSDE
 from tfgenai.diffusion.trajectory import Trajectory
 from tfgenai.diffusion.unet import UNet
 from tfgenai.diffusion.weightings import (
@@ -76,8 +79,11 @@ __all__ = [
     "NOISE_SCHEDULES",
     "PREDICTION_TYPES",
     "SAMPLERS",
+    "SDE",
     "SNR",
     "SPACINGS",
+    "VESDE",
+    "VPSDE",
     "AutoGuidance",
     "ClassifierFreeGuidance",
     "ClassifierGuidance",
@@ -106,14 +112,18 @@ __all__ = [
     "NoGuidance",
     "NoiseSchedule",
     "Prediction",
+    "PredictorCorrector",
     "ProgressiveDistillation",
     "RectifiedFlow",
     "Sampler",
     "Sigmoid",
+    "SubVPSDE",
     "Trajectory",
     "UNet",
     "UniPC",
     "Uniform",
     "Velocity",
     "distill_progressively",
+    "score_of",
+    "sde_of",
 ]

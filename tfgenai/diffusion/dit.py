@@ -50,7 +50,7 @@ class DiT(keras.Model):
         context_dim: last axis of the context, or None for no cross-attention. Each
             block then attends to it after attending to itself, as in Chen et al. 2023,
             "PixArt-α", arXiv:2310.00426, section 2.3.
-        qk_norm: whether queries and keys are normalised, which keeps long trainings in
+        use_qk_norm: whether queries and keys are normalised, which keeps long trainings in
             half precision stable.
         remat: whether a block's activations are computed again in the backward pass
             instead of being kept: memory of one block instead of `num_layers`, for
@@ -95,7 +95,7 @@ class DiT(keras.Model):
         out_channels: int | None = None,
         condition_dim: int | None = None,
         context_dim: int | None = None,
-        qk_norm: bool = False,
+        use_qk_norm: bool = False,
         remat: bool = False,
         seed: int = 0,
         name: str | None = None,
@@ -126,7 +126,7 @@ class DiT(keras.Model):
         self.out_channels = out_channels
         self.condition_dim = condition_dim
         self.context_dim = context_dim
-        self.qk_norm = qk_norm
+        self.use_qk_norm = use_qk_norm
         self.remat = remat
         self.seed = random.check_seed(seed)
 
@@ -157,7 +157,7 @@ class DiT(keras.Model):
                 mlp_ratio=mlp_ratio,
                 dropout=dropout,
                 context_dim=context_dim,
-                qk_norm=qk_norm,
+                use_qk_norm=use_qk_norm,
                 seed=new.next_seed(),
                 name=f"block_{i}",
                 dtype=policy,
@@ -213,7 +213,7 @@ class DiT(keras.Model):
             "out_channels": self.out_channels,
             "condition_dim": self.condition_dim,
             "context_dim": self.context_dim,
-            "qk_norm": self.qk_norm,
+            "use_qk_norm": self.use_qk_norm,
             "remat": self.remat,
             "seed": self.seed,
         }

@@ -28,7 +28,7 @@ class DiTBlock(keras.layers.Layer):
         mlp_ratio: units between the MLP's two layers / length of a token.
         dropout: share of each branch's outputs set to zero in training.
         context_dim: last axis of the context, or None for no cross-attention.
-        qk_norm: whether queries and keys are normalised.
+        use_qk_norm: whether queries and keys are normalised.
         seed: seed of the initial weights.
 
     Call arguments:
@@ -48,7 +48,7 @@ class DiTBlock(keras.layers.Layer):
         mlp_ratio: float = 4,
         dropout: float = 0.0,
         context_dim: int | None = None,
-        qk_norm: bool = False,
+        use_qk_norm: bool = False,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -57,7 +57,7 @@ class DiTBlock(keras.layers.Layer):
         self.mlp_ratio = mlp_ratio
         self.dropout = dropout
         self.context_dim = context_dim
-        self.qk_norm = qk_norm
+        self.use_qk_norm = use_qk_norm
         self.seed = seed
 
     def build(
@@ -67,7 +67,7 @@ class DiTBlock(keras.layers.Layer):
         dim, new, policy = x_shape[-1], Initializers(self.seed), self.dtype_policy
         self.attention = MultiHeadAttention(
             self.num_heads,
-            use_qk_norm=self.qk_norm,
+            use_qk_norm=self.use_qk_norm,
             seed=new.next_seed(),
             name="attention",
             dtype=policy,
@@ -89,7 +89,7 @@ class DiTBlock(keras.layers.Layer):
             self.cross_attention = MultiHeadAttention(
                 self.num_heads,
                 context_dim=self.context_dim,
-                use_qk_norm=self.qk_norm,
+                use_qk_norm=self.use_qk_norm,
                 zero_init_output=True,  # the branch has no gate
                 seed=new.next_seed(),
                 name="cross_attention",
@@ -131,7 +131,7 @@ class DiTBlock(keras.layers.Layer):
             "mlp_ratio": self.mlp_ratio,
             "dropout": self.dropout,
             "context_dim": self.context_dim,
-            "qk_norm": self.qk_norm,
+            "use_qk_norm": self.use_qk_norm,
             "seed": self.seed,
         }
 

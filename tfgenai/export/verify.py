@@ -34,8 +34,8 @@ from tfgenai.export.warmup import EXAMPLE_SEED, example_inputs
 
 # Across batch sizes kernels block differently; relative above one, absolute below.
 TOLERANCE = 1e-4
-# A Session and a tf.function let TensorFlow rewrite nested functions differently, such
-# as a network called in a loop of steps: the last bits differ, and nothing else may.
+# Of models that sample in a loop: a Session and a tf.function let TensorFlow rewrite
+# the functions in it differently, and the last bits differ.
 LOOP_TOLERANCE = 1e-6
 _LOOPS = ("While", "StatelessWhile")
 
@@ -230,6 +230,7 @@ def _check_model(
     serving_options: Mapping[str, Any],
 ) -> Iterator[Check]:
     """Compares with the model, exactly where there is no loop and no other device."""
+    tolerance = _own_tolerance(graph)
     try:
         options = model.serving_options(
             **keras.saving.deserialize_keras_object(dict(serving_options))
@@ -253,7 +254,6 @@ def _check_model(
         with model.ema.applied():
             own = function(**tensors)
         own = {key: value.numpy() for key, value in own.items()}
-        tolerance = _own_tolerance(graph, name)
         yield _compare(words, own, answers.of(name, "whole"), tolerance=tolerance)
     if "generate" in described:
         asked: dict[str, Any] = dict(example_inputs(described["generate"], ROWS))
@@ -267,15 +267,14 @@ def _check_model(
             served = {model.output_name: served.get(model.output_name)}
         words = "generate: equals model.generate"
         own = {model.output_name: samples}
-        tolerance = _own_tolerance(graph, "generate")
         yield _compare(words, own, served, tolerance=tolerance)
 
 
-def _own_tolerance(graph: ServedGraph, signature: str) -> float:
+def _own_tolerance(graph: ServedGraph) -> float:
     if tf.config.list_logical_devices("GPU"):
         return TOLERANCE
-    has_loop = any(node.op in _LOOPS for node in graph.nodes(signature))
-    return LOOP_TOLERANCE if has_loop else 0.0
+    ops = {node.op for name in graph.signatures for node in graph.nodes(name)}
+    return 0.0 if ops.isdisjoint(_LOOPS) else LOOP_TOLERANCE
 
 
 def _compare(

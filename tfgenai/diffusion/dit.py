@@ -50,8 +50,8 @@ class DiT(keras.Model):
         context_dim: last axis of the context, or None for no cross-attention. Each
             block then attends to it after attending to itself, as in Chen et al. 2023,
             "PixArt-α", arXiv:2310.00426, section 2.3.
-        use_qk_norm: whether queries and keys are normalised, which keeps long trainings in
-            half precision stable.
+        use_qk_norm: whether queries and keys are normalised, which keeps long trainings
+            in half precision stable.
         remat: whether a block's activations are computed again in the backward pass
             instead of being kept: memory of one block instead of `num_layers`, for
             about a third more work. It changes no result.

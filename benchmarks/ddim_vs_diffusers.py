@@ -1,6 +1,6 @@
 """Sampling with 50 steps of DDIM (32×32×1, batch 16), against diffusers' pipeline.
 
-Sides: `generate` in process under XLA and as a plain graph; the exported SavedModel in
+Sides: `generate` in process as it comes, and under XLA; the exported SavedModel in
 a TensorFlow Session, as TensorFlow Serving runs it; diffusers' `DDIMPipeline` with
 PyTorch eager and with a compiled network. All with the widths of unet_vs_diffusers.py,
 no guidance; ours with a number of steps for each row, the whole loop in one graph.
@@ -91,8 +91,8 @@ def main() -> None:
     growth = peak_growth(model)
     with tempfile.TemporaryDirectory() as folder:
         work = {
-            "in_process": ours(model, jit_compile=True),
-            "in_process_without_xla": ours(model, jit_compile=False),
+            "in_process": ours(model, jit_compile=False),
+            "in_process_with_xla": ours(model, jit_compile=True),
             "exported_in_session": exported(model, folder),
             "diffusers_eager": theirs(compiled=False),
         }

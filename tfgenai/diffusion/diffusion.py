@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfgenai.core import random
 from tfgenai.core.conditions import Condition
 from tfgenai.core.model import GenerativeModel
+from tfgenai.core.reductions import weighted_mean
 from tfgenai.diffusion import checks
 from tfgenai.diffusion.bound import variational_bound
 from tfgenai.diffusion.conditioning import (
@@ -305,7 +306,7 @@ class DiffusionModel(Editing, Serving, Likelihood, GenerativeModel):
         axes = list(range(1, x.shape.rank))
         squared = tf.reduce_mean(error * error, axis=axes)
         weighted = self.weighting.weight(level, self.prediction) * squared
-        losses = {"loss": _mean(weighted, sample_weight)}
+        losses = {"loss": weighted_mean(weighted, sample_weight)}
         if not training:
             losses |= self._bound(x, rows, sample_weight, seed)
         return losses
@@ -344,7 +345,7 @@ class DiffusionModel(Editing, Serving, Likelihood, GenerativeModel):
             output = self.predict_output(noisy, level, rows, kept, previous)
             return self.prediction.to_x0(output, noisy, level)
 
-        nats = _mean(
+        nats = weighted_mean(
             variational_bound(
                 x,
                 denoise,
@@ -388,10 +389,3 @@ class DiffusionModel(Editing, Serving, Likelihood, GenerativeModel):
             "thresholding": self.thresholding,
             "num_pixel_levels": self.num_pixel_levels,
         }
-
-
-def _mean(values: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
-    """Mean over the batch; weights multiply each example's value, as in Keras."""
-    if sample_weight is not None:
-        values = values * tf.cast(sample_weight, tf.float32)
-    return tf.reduce_mean(values)

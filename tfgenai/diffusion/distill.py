@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfgenai.core import random
 from tfgenai.core.conditions import Condition
 from tfgenai.core.model import GenerativeModel
+from tfgenai.core.reductions import weighted_mean
 from tfgenai.diffusion import checks
 from tfgenai.diffusion.conditioning import rows_of_batch
 from tfgenai.diffusion.copies import copy_of, frozen_copy
@@ -131,9 +132,7 @@ class Distillation(GenerativeModel):
         noise = random.normal(random.fold(seed, _NOISE_STREAM), tf.shape(x))
         noisy = add_noise(x, noise, level)
         losses = self.row_losses(noisy, index, level, rows, training=training)
-        if sample_weight is not None:
-            losses *= tf.cast(sample_weight, tf.float32)
-        return {"loss": tf.reduce_mean(losses)}
+        return {"loss": weighted_mean(losses, sample_weight)}
 
     def teacher_step(
         self,

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfgenai.core import random
+from tfgenai.core.reductions import weighted_mean
 from tfgenai.gan.losses import AdversarialLoss
 from tfgenai.gan.penalties import GradientPenalty
 
@@ -110,11 +111,15 @@ class Game:
                 step=step,
             )
         return {
-            "discriminator_loss": _mean(loss.real_loss(real_logits), weight)
-            + _mean(loss.fake_loss(fake_logits), weight),
+            "discriminator_loss": weighted_mean(loss.real_loss(real_logits), weight)
+            + weighted_mean(loss.fake_loss(fake_logits), weight),
             "penalty": penalty,
-            "real_accuracy": _mean(tf.cast(real_logits > threshold, tf.float32)),
-            "fake_accuracy": _mean(tf.cast(fake_logits < threshold, tf.float32)),
+            "real_accuracy": tf.reduce_mean(
+                tf.cast(real_logits > threshold, tf.float32)
+            ),
+            "fake_accuracy": tf.reduce_mean(
+                tf.cast(fake_logits < threshold, tf.float32)
+            ),
         }
 
     def generator_loss(
@@ -133,7 +138,7 @@ class Game:
             penalty and what regularizers in the network add.
         """
         logits = self._logits(fake, labels, random.fold(seed, _JUDGED), training)
-        loss = _mean(self.adversarial_loss.generator_loss(logits), weight)
+        loss = weighted_mean(self.adversarial_loss.generator_loss(logits), weight)
         loss += extra_losses(self.generator)
         if self.generator_l2:
             squares = [
@@ -180,9 +185,3 @@ def unchanged_state(network: keras.layers.Layer) -> Iterator[None]:
     yield
     for variable, value in before:
         variable.assign(value)
-
-
-def _mean(values: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
-    if weight is not None:
-        values *= tf.cast(weight, tf.float32)
-    return tf.reduce_mean(values)

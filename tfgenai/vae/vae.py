@@ -10,6 +10,7 @@ from tfgenai.core import random
 from tfgenai.core.conditions import Condition
 from tfgenai.core.likelihoods import LIKELIHOODS, Likelihood
 from tfgenai.core.model import GenerativeModel
+from tfgenai.core.reductions import weighted_mean
 from tfgenai.core.signatures import Signature
 from tfgenai.vae.checks import check_arguments, check_batch, check_network
 from tfgenai.vae.importance import importance_weighted_log_prob
@@ -235,10 +236,10 @@ class VAE(LatentSpace, GenerativeModel):
         scale = tf.exp(0.5 * log_variance)
         z = mean + scale * random.normal(seed, tf.shape(mean))
         parameters = self.parameters(z, labels, training=training)
-        reconstruction_loss = -_mean(
+        reconstruction_loss = -weighted_mean(
             self.likelihood.log_prob(x, parameters), sample_weight
         )
-        kl_of_dims = _mean(kl_to_prior(mean, log_variance), sample_weight)
+        kl_of_dims = weighted_mean(kl_to_prior(mean, log_variance), sample_weight)
         kl = tf.reduce_sum(kl_of_dims)
         if self.free_bits:
             penalty = tf.reduce_sum(tf.maximum(kl_of_dims, self.free_bits))
@@ -360,12 +361,3 @@ class VAE(LatentSpace, GenerativeModel):
         if labels is None:
             return tensor
         return [tensor, tf.one_hot(labels, self.num_classes)]
-
-
-def _mean(values: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
-    """Mean over the batch; weights multiply each example's value, as in Keras."""
-    if sample_weight is not None:
-        weight = tf.cast(sample_weight, tf.float32)
-        shape = (-1,) + (1,) * (values.shape.rank - 1)
-        values = values * tf.reshape(weight, shape)
-    return tf.reduce_mean(values, axis=0)

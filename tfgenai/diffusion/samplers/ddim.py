@@ -1,17 +1,15 @@
 """DDIM: the deterministic sampler of any diffusion model, with noise on request."""
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
 from tfgenai.diffusion.levels import expand, noise_of, squared_transition
-from tfgenai.diffusion.samplers.sampler import SAMPLERS, Denoise, Sampler, Step
+from tfgenai.diffusion.samplers.sampler import SAMPLERS, Denoise, NoisySampler, Step
 
 
 @SAMPLERS.register("ddim")
 @keras.saving.register_keras_serializable("tfgenai")
-class DDIM(Sampler):
+class DDIM(NoisySampler):
     """Denoising diffusion implicit models, of order 1.
 
     Song et al. 2021, "Denoising Diffusion Implicit Models", arXiv:2010.02502, equation
@@ -32,10 +30,7 @@ class DDIM(Sampler):
     def __init__(
         self, num_steps: int = 50, *, eta: float = 0.0, spacing: str = "trailing"
     ) -> None:
-        super().__init__(num_steps, spacing=spacing)
-        if not 0 <= eta <= 1:
-            raise ValueError(f"A share in [0, 1] was expected. Received: eta={eta}.")
-        self.eta = eta
+        super().__init__(num_steps, eta=eta, spacing=spacing)
 
     def step(
         self,
@@ -54,7 +49,3 @@ class DDIM(Sampler):
         if self.eta:
             result += expand(tf.sqrt(variance), x) * step.noise(0)
         return result, x0, ()
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "eta": self.eta}

@@ -1,18 +1,16 @@
 """SDE-DPM-Solver++(2M): the multistep method with noise drawn at every step."""
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
 from tfgenai.diffusion.levels import expand
 from tfgenai.diffusion.samplers.exact_step import change_by_history, exact_step
-from tfgenai.diffusion.samplers.sampler import SAMPLERS, Denoise, Sampler, Step
+from tfgenai.diffusion.samplers.sampler import SAMPLERS, Denoise, NoisySampler, Step
 
 
 @SAMPLERS.register("dpmpp_2m_sde")
 @keras.saving.register_keras_serializable("tfgenai")
-class DPMPP2MSDE(Sampler):
+class DPMPP2MSDE(NoisySampler):
     """SDE-DPM-Solver++(2M), the multistep method of order 2 on the reverse SDE.
 
     Lu et al. 2022, "DPM-Solver++: Fast Solver for Guided Sampling of Diffusion
@@ -38,10 +36,7 @@ class DPMPP2MSDE(Sampler):
     def __init__(
         self, num_steps: int = 25, *, eta: float = 1.0, spacing: str = "trailing"
     ) -> None:
-        super().__init__(num_steps, spacing=spacing)
-        if not 0 <= eta <= 1:
-            raise ValueError(f"A share in [0, 1] was expected. Received: eta={eta}.")
-        self.eta = eta
+        super().__init__(num_steps, eta=eta, spacing=spacing)
 
     def step(
         self,
@@ -55,7 +50,3 @@ class DPMPP2MSDE(Sampler):
         change, _ = change_by_history(x0, states[0], step)
         mean, std = exact_step(x, x0 + 0.5 * change, step.now, step.then, eta=self.eta)
         return mean + expand(std, x) * step.noise(0), x0, (x0,)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "eta": self.eta}

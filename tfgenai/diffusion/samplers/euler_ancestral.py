@@ -1,17 +1,15 @@
 """Euler ancestral: a step below the next level, then noise up to it."""
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
 from tfgenai.diffusion.levels import expand, noise_of, squared_transition
-from tfgenai.diffusion.samplers.sampler import SAMPLERS, Denoise, Sampler, Step
+from tfgenai.diffusion.samplers.sampler import SAMPLERS, Denoise, NoisySampler, Step
 
 
 @SAMPLERS.register("euler_ancestral")
 @keras.saving.register_keras_serializable("tfgenai")
-class EulerAncestral(Sampler):
+class EulerAncestral(NoisySampler):
     """An Euler step to s_down, then noise of s_up, with s_down² + s_up² = s'².
 
     In units of the noise-to-signal ratio s = sigma / alpha. s_up = eta s'
@@ -33,14 +31,6 @@ class EulerAncestral(Sampler):
         {'num_steps': 20, 'spacing': 'trailing', 'eta': 1.0}
     """
 
-    def __init__(
-        self, num_steps: int = 50, *, eta: float = 1.0, spacing: str = "trailing"
-    ) -> None:
-        super().__init__(num_steps, spacing=spacing)
-        if not 0 <= eta <= 1:
-            raise ValueError(f"A share in [0, 1] was expected. Received: eta={eta}.")
-        self.eta = eta
-
     def step(
         self,
         denoise: Denoise,
@@ -56,7 +46,3 @@ class EulerAncestral(Sampler):
         down = tf.sqrt(tf.maximum(then.sigma**2 - up**2, 0.0))
         result = expand(then.alpha, x) * x0 + expand(down, x) * noise_of(x, x0, now)
         return result + expand(up, x) * step.noise(0), x0, ()
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "eta": self.eta}

@@ -115,6 +115,31 @@ class Sampler:
         return cls(**config)
 
 
+class NoisySampler(Sampler):
+    """Base of samplers that draw a share of their noise anew in each step.
+
+    Args:
+        num_steps: steps where the caller says nothing.
+        eta: that share, in [0, 1]; 0 is deterministic.
+        spacing: see `Sampler`.
+
+    Raises:
+        ValueError: if `eta` is no share.
+    """
+
+    def __init__(
+        self, num_steps: int = 50, *, eta: float = 1.0, spacing: str = "trailing"
+    ) -> None:
+        super().__init__(num_steps, spacing=spacing)
+        if not 0 <= eta <= 1:
+            raise ValueError(f"A share in [0, 1] was expected. Received: eta={eta}.")
+        self.eta = eta
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "eta": self.eta}
+
+
 def level_at(
     sampler: Sampler, schedule: NoiseSchedule, index: tf.Tensor, num_steps: tf.Tensor
 ) -> Level:

@@ -72,6 +72,11 @@ def test_parts_of_a_diffusion_model_are_given_by_name_and_settings():
     assert model.weighting.gamma == 4.0
 
 
+def test_the_decay_of_an_average_is_given_by_name_and_settings():
+    decay = {"name": "power", "relative_std": 0.2}
+    assert made({**DIFFUSION, "ema_decay": decay}).ema.decay.relative_std == 0.2
+
+
 def test_what_samples_are_evaluated_with():
     asked = recipe(
         DIFFUSION,

@@ -67,6 +67,18 @@ class WeightAverage:
                 value = shadow.value + (1.0 - decay) * (value - shadow.value)
             shadow.assign(value)
 
+    def standing_in(self) -> keras.StatelessScope:
+        """A scope in which networks read the average, and nothing is assigned.
+
+        Unlike `applied` it works inside a graph, which keeps what was read: an export,
+        or a network that is called with both.
+        """
+        averages = [
+            (weight, tf.convert_to_tensor(shadow.value))
+            for weight, shadow in self.pairs
+        ]
+        return keras.StatelessScope(state_mapping=averages)
+
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
         """Puts the average in place of the weights, and always takes it back."""

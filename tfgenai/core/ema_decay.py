@@ -4,6 +4,7 @@ import abc
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfgenai.core.registry import Registry
@@ -143,14 +144,8 @@ class PowerDecay(EMADecay):
 
         The positive root of (g + 1) / ((g + 2)² (g + 3)) = relative_std².
         """
-        low, high = 0.0, 1e6
-        for _ in range(200):
-            middle = 0.5 * (low + high)
-            width = (middle + 1) / ((middle + 2) ** 2 * (middle + 3))
-            low, high = (
-                (middle, high) if width > self.relative_std**2 else (low, middle)
-            )
-        return 0.5 * (low + high)
+        ratio = self.relative_std**-2
+        return float(np.roots([1.0, 7.0, 16.0 - ratio, 12.0 - ratio]).real.max())
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
         """See the base class."""

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tfgenai.core.conditions import Condition
@@ -124,12 +123,7 @@ class AutoGuidance(Guidance):
         rows: Mapping[str, tf.Tensor],
         previous: tf.Tensor,
     ) -> tf.Tensor:
-        # The averages stand in for the weights inside the graph: nothing is assigned,
-        # so that an export, which only calls the graph, has them, too.
-        averages = [
-            (weight, average.value) for weight, average in self.weaker_model.ema.pairs
-        ]
-        with keras.StatelessScope(state_mapping=averages):
+        with self.weaker_model.ema.standing_in():
             return _UNGUIDED.estimate(self.weaker_model, x, level, rows, previous)
 
 

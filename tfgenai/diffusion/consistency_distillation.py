@@ -146,9 +146,7 @@ class ConsistencyDistillation(Distillation):
         self, x: tf.Tensor, level: Level, rows: Mapping[str, tf.Tensor]
     ) -> tf.Tensor:
         """f⁻, the data estimate with the target's weights; without a gradient."""
-        # The same network reads the averaged values; nothing is written.
-        averages = [(w, tf.convert_to_tensor(s.value)) for w, s in self.target.pairs]
-        with keras.StatelessScope(state_mapping=averages):
+        with self.target.standing_in():
             estimate = self.student_estimate(x, level, rows, training=False)
         return tf.stop_gradient(estimate)
 

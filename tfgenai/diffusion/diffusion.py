@@ -144,9 +144,9 @@ class DiffusionModel(Editing, Serving, Likelihood, GenerativeModel):
         context = (
             None if context_shape is None else (context_shape[0], context_shape[1])
         )
-        self_conditions = data_conditions(num_classes, vector_dim, context)
+        conditions = data_conditions(num_classes, vector_dim, context)
         checks.check_guidance(
-            is_conditional=bool(self_conditions),
+            is_conditional=bool(conditions),
             condition_dropout=condition_dropout,
             guidance_scale=guidance_scale,
         )
@@ -181,7 +181,7 @@ class DiffusionModel(Editing, Serving, Likelihood, GenerativeModel):
             else NoGuidance()
         )
         self._given = given
-        self._data_conditions = self_conditions
+        self._data_conditions = conditions
         self.network_name = network if isinstance(network, str) else None
         self.network_options = dict(network_options or {})
         self._network_is_given = isinstance(network, keras.layers.Layer)
@@ -197,7 +197,7 @@ class DiffusionModel(Editing, Serving, Likelihood, GenerativeModel):
                 seed=seed,
                 dtype=self.dtype_policy,
             )
-            if self_conditions
+            if conditions
             else None
         )
         input_shape = (*shape[:-1], shape[-1] * (2 if self_conditioning else 1))
@@ -234,7 +234,27 @@ class DiffusionModel(Editing, Serving, Likelihood, GenerativeModel):
         Returns:
             float32 `(batch, ...)`.
         """
-        level = self.schedule.level(time)
+        return self.data_estimate(x, self.schedule.level(time), rows, training=training)
+
+    def data_estimate(
+        self,
+        x: tf.Tensor,
+        level: Level,
+        rows: Mapping[str, tf.Tensor],
+        *,
+        training: bool = False,
+    ) -> tf.Tensor:
+        """The estimate of the data, with all conditions and no estimate before it.
+
+        Args:
+            x: float32 `(batch, ...)` at the level.
+            level: the noise level.
+            rows: conditions by name; other names are ignored.
+            training: whether layers behave as in training.
+
+        Returns:
+            float32 `(batch, ...)`, neither guided nor thresholded.
+        """
         kept = tf.ones_like(level.time, tf.bool)
         previous = tf.zeros_like(x)
         output = self.predict_output(x, level, rows, kept, previous, training=training)
@@ -286,9 +306,7 @@ class DiffusionModel(Editing, Serving, Likelihood, GenerativeModel):
         training: bool,
     ) -> dict[str, tf.Tensor]:
         """The objective; see the class and the base class."""
-        checks.check_batch(x, self.data_shape)
-        rows = rows_of_batch(y, self._data_conditions)
-        x = tf.ensure_shape(tf.cast(x, tf.float32), (None, *self.data_shape))
+        x, rows = self.diffused_batch(x, y)
         size = tf.shape(x)[:1]
         u = random.uniform(random.fold(seed, _TIME_STREAM), size)
         level = self.schedule.level(self.weighting.times(u, self.schedule))
@@ -310,6 +328,27 @@ class DiffusionModel(Editing, Serving, Likelihood, GenerativeModel):
         if not training:
             losses |= self._bound(x, rows, sample_weight, seed)
         return losses
+
+    def diffused_batch(
+        self, x: tf.Tensor, y: Any
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """What is diffused of a training batch, and its conditions by name.
+
+        Args:
+            x: float `(batch, ...)`, data such as images.
+            y: conditions; see `conditioning.rows_of_batch`.
+
+        Returns:
+            float32 `(batch, *data_shape)` without a gradient, and tensors by name.
+
+        Raises:
+            TypeError: if data or labels are of the wrong kind.
+            ValueError: if a shape does not fit or a condition is missing.
+        """
+        checks.check_batch(x, self.sample_shape)
+        rows = rows_of_batch(y, self._data_conditions)
+        x = tf.stop_gradient(self.encode_data(tf.cast(x, tf.float32), rows))
+        return tf.ensure_shape(x, (None, *self.data_shape)), rows
 
     def _previous_estimate(
         self,
@@ -338,17 +377,10 @@ class DiffusionModel(Editing, Serving, Likelihood, GenerativeModel):
         sample_weight: tf.Tensor | None,
         seed: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        kept = tf.ones(tf.shape(x)[:1], tf.bool)
-
-        def denoise(noisy: tf.Tensor, level: Level) -> tf.Tensor:
-            previous = tf.zeros_like(noisy)
-            output = self.predict_output(noisy, level, rows, kept, previous)
-            return self.prediction.to_x0(output, noisy, level)
-
         nats = weighted_mean(
             variational_bound(
                 x,
-                denoise,
+                lambda noisy, level: self.data_estimate(noisy, level, rows),
                 self.schedule,
                 seed=seed,
                 num_pixel_levels=self.num_pixel_levels,

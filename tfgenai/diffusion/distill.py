@@ -10,13 +10,11 @@ from tfgenai.core import random
 from tfgenai.core.conditions import Condition
 from tfgenai.core.model import GenerativeModel
 from tfgenai.core.reductions import weighted_mean
-from tfgenai.diffusion import checks
-from tfgenai.diffusion.conditioning import rows_of_batch
 from tfgenai.diffusion.copies import copy_of, frozen_copy
 from tfgenai.diffusion.diffusion import DiffusionModel
 from tfgenai.diffusion.guidance import GUIDANCE_SCALE
 from tfgenai.diffusion.inversion import draws_noise
-from tfgenai.diffusion.levels import Level, add_noise
+from tfgenai.diffusion.levels import Level, add_noise, clean_level
 from tfgenai.diffusion.samplers.sampler import Sampler, level_at, make_step
 
 _INDEX_STREAM, _NOISE_STREAM = 1, 2
@@ -118,10 +116,7 @@ class Distillation(GenerativeModel):
     ) -> dict[str, tf.Tensor]:
         """The mean of `row_losses` at levels drawn uniformly."""
         teacher = self.teacher
-        checks.check_batch(x, teacher.image_shape or teacher.data_shape)
-        rows = rows_of_batch(y, teacher.data_conditions())
-        x = teacher.encode_data(tf.cast(x, tf.float32), rows)
-        x = tf.stop_gradient(tf.ensure_shape(x, (None, *teacher.data_shape)))
+        x, rows = teacher.diffused_batch(x, y)
         size = tf.shape(x)[:1]
         # Not `random.integers`: tests and replicas know one source of uniform noise.
         u = random.uniform(random.fold(seed, _INDEX_STREAM), size)
@@ -186,12 +181,7 @@ class Distillation(GenerativeModel):
         training: bool,
     ) -> tf.Tensor:
         """The student's data estimate, float32 like `x`."""
-        model = self.student_model
-        kept = tf.ones_like(level.time, tf.bool)
-        output = model.predict_output(
-            x, level, rows, kept, tf.zeros_like(x), training=training
-        )
-        return model.prediction.to_x0(output, x, level)
+        return self.student_model.data_estimate(x, level, rows, training=training)
 
     # ---- sampling ------------------------------------------------------------
 
@@ -299,7 +289,7 @@ def _check_scale(teacher: DiffusionModel, guidance_scale: float | None) -> None:
 
 def _check_prediction(model: DiffusionModel, *, has_boundary: bool) -> None:
     noise = model.schedule.level(tf.constant([1.0]))
-    clean = Level(*(tf.constant([value]) for value in (0.0, 1.0, 0.0, float("inf"))))
+    clean = clean_level(noise.time)
     largest = float(model.prediction.error_scale(noise)[0])
     smallest = float(model.prediction.error_scale(clean)[0])
     name = f"prediction_type={model.prediction.name!r}"

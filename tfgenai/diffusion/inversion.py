@@ -13,7 +13,7 @@ from tfgenai.diffusion.guidance import Guidance
 from tfgenai.diffusion.samplers.ddim import DDIM
 from tfgenai.diffusion.samplers.ddim_inverse import invert_ddim
 from tfgenai.diffusion.samplers.sampler import Sampler, make_step
-from tfgenai.diffusion.sampling import NUM_STEPS, Sampling
+from tfgenai.diffusion.sampling import NUM_STEPS, Sampling, sampling_key
 from tfgenai.diffusion.schedules import NoiseSchedule
 
 _PROBED_STEPS = 3
@@ -199,17 +199,12 @@ class Inversion(Sampling):
             require_positive("batch_size", batch_size)
         rows = self.check_rows_of(n, sampler, guidance, conditions)
         if compiled:
-            key = (key, type(sampler), str(sampler.get_config()), guidance)
+            key = sampling_key(key, sampler, guidance)
             function = self.compiled_sampler(key, function, False)
         seeds = self.check_row_seeds(seed, n)
         return self.run_in_batches(
             function, {"seeds": seeds, **arrays, **rows}, batch_size
         )
-
-    @property
-    def sample_shape(self) -> tuple[int, ...]:
-        """Shape of one example as a caller sees it."""
-        return self.data_shape if self.image_shape is None else self.image_shape
 
     def _ddim(self) -> DDIM:
         own = self.sampler

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgenai.core.conditions import Condition
 from tfgenai.diffusion import checks
 from tfgenai.diffusion.autoencoders import Autoencoder, check_autoencoder
 from tfgenai.diffusion.conditioning import LABELS, rows_of_batch
@@ -193,21 +192,6 @@ class LatentDiffusion(DiffusionModel):
 
     # ---- training ------------------------------------------------------------
 
-    def compute_losses(
-        self,
-        x: tf.Tensor,
-        y: Any,
-        sample_weight: tf.Tensor | None,
-        *,
-        seed: tf.Tensor,
-        training: bool,
-    ) -> dict[str, tf.Tensor]:
-        """The objective on latents; see the class and the base class."""
-        checks.check_batch(x, self.image_shape or ())
-        rows = rows_of_batch(y, self.data_conditions())
-        z = tf.stop_gradient(self.encode_data(tf.cast(x, tf.float32), rows))
-        return super().compute_losses(z, y, sample_weight, seed=seed, training=training)
-
     def _bound(self, *args: Any) -> dict[str, tf.Tensor]:
         return {"latent_elbo": super()._bound(*args)["elbo"]}
 
@@ -232,9 +216,8 @@ class LatentDiffusion(DiffusionModel):
         return {**config, "autoencoder": autoencoder}
 
     def _unnormalised(self, x: tf.Tensor, y: Any) -> tf.Tensor:
-        checks.check_batch(x, self.image_shape or ())
-        conditions: tuple[Condition, ...] = self.data_conditions()
-        rows = rows_of_batch(y, conditions)
+        checks.check_batch(x, self.sample_shape)
+        rows = rows_of_batch(y, self.data_conditions())
         return Autoencoder(self.autoencoder).encode(
             tf.cast(x, tf.float32), rows.get(LABELS)
         )

@@ -34,11 +34,10 @@ class Likelihood(Generation):
     """The part of `DiffusionModel` that computes log p(x) of its probability flow."""
 
     schedule: NoiseSchedule
-    prediction: Any
     data_shape: tuple[int, ...]
     num_pixel_levels: int | None
     data_conditions: Callable[[], tuple[Condition, ...]]
-    predict_output: Callable[..., tf.Tensor]
+    data_estimate: Callable[..., tf.Tensor]
 
     def log_likelihood(
         self,
@@ -121,11 +120,9 @@ class Likelihood(Generation):
     ) -> tf.Tensor:
         """Log p(x) as a pure function, float32 `(batch,)`; see `log_likelihood`."""
         size = math.prod(self.data_shape)
-        kept = tf.ones_like(seeds, tf.bool)
 
         def noise(x: tf.Tensor, level: Level) -> tf.Tensor:
-            output = self.predict_output(x, level, rows, kept, tf.zeros_like(x))
-            return noise_of(x, self.prediction.to_x0(output, x, level), level)
+            return noise_of(x, self.data_estimate(x, level, rows), level)
 
         def random_signs(k: tf.Tensor) -> tf.Tensor:
             stream = _FIRST_PROBE_STREAM + k

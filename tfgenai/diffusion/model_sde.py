@@ -120,9 +120,7 @@ def score_of(model: Any, **conditions: Any) -> Score:
             )
             for c in wanted
         }
-        kept = tf.ones_like(t, tf.bool)
-        output = model.predict_output(x, level, values, kept, tf.zeros_like(x))
-        x0 = model.prediction.to_x0(output, x, level)
+        x0 = model.data_estimate(x, level, values)
         return -noise_of(x, x0, level) / expand(level.sigma, x)
 
     return score

@@ -1,6 +1,6 @@
 """How a diffusion model samples: from noise, from an image, or around a known part."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -159,6 +159,11 @@ class Sampling(Generation):
         """What a caller gets, from what was diffused; inverse of `encode_data`."""
         return x
 
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one example as a caller sees it."""
+        return self.data_shape if self.image_shape is None else self.image_shape
+
     def initial_x(
         self, sampler: Sampler, seeds: tf.Tensor, num_steps: tf.Tensor
     ) -> tf.Tensor:
@@ -248,9 +253,14 @@ class Sampling(Generation):
         self, sampler: Sampler, guidance: Guidance, jit_compile: bool
     ) -> Any:
         """The graph of `sample_with` for one sampler and guidance."""
-        key = (type(sampler), str(sampler.get_config()), guidance)
+        key = sampling_key("sample", sampler, guidance)
 
         def run(seeds: tf.Tensor, **rows: tf.Tensor) -> tf.Tensor:
             return self.sample_with(sampler, guidance, seeds, rows)
 
         return self.compiled_sampler(key, run, jit_compile)
+
+
+def sampling_key(function: Hashable, sampler: Sampler, guidance: Guidance) -> Hashable:
+    """What tells the graph of a function with a sampler and a guidance from others."""
+    return (function, type(sampler), str(sampler.get_config()), guidance)

@@ -10,7 +10,7 @@ from tfgenai.core.generation import require_positive
 from tfgenai.diffusion.guidance import Guidance
 from tfgenai.diffusion.inversion import Inversion
 from tfgenai.diffusion.samplers.sampler import Sampler, advance, level_at
-from tfgenai.diffusion.sampling import NUM_STEPS
+from tfgenai.diffusion.sampling import NUM_STEPS, sampling_key
 
 
 class Trajectory(NamedTuple):
@@ -84,7 +84,7 @@ class Watching(Inversion):
             )
         # The end of each of num_frames equal parts, as numbers of steps.
         kept = np.round(np.arange(1, num_frames + 1) * last / num_frames).astype(int)
-        key = ("trajectory", type(chosen), str(chosen.get_config()), guidance)
+        key = sampling_key("trajectory", chosen, guidance)
         step = self.compiled_sampler(key, self._step_of(chosen, guidance), False)
 
         def run(seeds: tf.Tensor, **rows: tf.Tensor) -> tf.Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 import tfgenai.families  # noqa: F401  # makes every family known
+from tfgenai.core.ema_decay import EMA_DECAYS
 from tfgenai.core.errors import ConfigError
 from tfgenai.core.likelihoods import LIKELIHOODS
 from tfgenai.core.model import GenerativeModel
@@ -30,6 +31,7 @@ _REGISTRIES: dict[str, Registry[Any]] = {
     registry.kind: registry
     for registry in (
         ADVERSARIAL_LOSSES,
+        EMA_DECAYS,
         LIKELIHOODS,
         LOSS_WEIGHTINGS,
         NOISE_SCHEDULES,

@@ -31,6 +31,9 @@ def inputs(shape):
 
 
 def built(case):
+    # The same weights in every order of tests: power iteration is slow where the two
+    # largest singular values happen to be close.
+    keras.utils.set_random_seed(0)
     layer, plain, shape = CASES[case]
     layer, plain = layer(), plain()
     x = inputs(shape)

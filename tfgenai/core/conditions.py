@@ -22,6 +22,8 @@ class Condition:
         default: value used when the caller says nothing; None means required. On the
             wire -1 (integers), NaN (floats) or an empty string stands for it.
         description: what it does, with its unit; goes into the model card.
+        examples: values of single rows, for text, of which nobody knows what fits.
+        counterexample: a text that is refused, or None.
     """
 
     name: str
@@ -31,6 +33,8 @@ class Condition:
     maximum: float | None = dataclasses.field(default=None, kw_only=True)
     default: Any = dataclasses.field(default=None, kw_only=True)
     description: str = dataclasses.field(default="", kw_only=True)
+    examples: tuple[str, ...] = dataclasses.field(default=(), kw_only=True)
+    counterexample: str | None = dataclasses.field(default=None, kw_only=True)
 
     @property
     def is_knob(self) -> bool:

@@ -94,7 +94,7 @@ class Generation:
         function: Callable[..., tf.Tensor],
         rows: Mapping[str, np.ndarray],
         batch_size: int | None,
-    ) -> np.ndarray:
+    ) -> Any:
         """Calls a function of named rows on a batch at a time, with averaged weights.
 
         Args:
@@ -103,7 +103,8 @@ class Generation:
             batch_size: rows at a time; None for `min(n, 256)`.
 
         Returns:
-            The answers as one array `(n, ...)`.
+            The answers as one array `(n, ...)`, or a structure of them like the
+            function's.
         """
         n = len(next(iter(rows.values())))
         size = batch_size or min(n, DEFAULT_BATCH_SIZE)
@@ -118,12 +119,15 @@ class Generation:
             )
         with self.ema.applied():
             chunks = [
-                function(
-                    **{k: tf.constant(v[i : i + size]) for k, v in rows.items()}
-                ).numpy()
+                tf.nest.map_structure(
+                    lambda tensor: tensor.numpy(),
+                    function(
+                        **{k: tf.constant(v[i : i + size]) for k, v in rows.items()}
+                    ),
+                )
                 for i in range(0, n, size)
             ]
-        return np.concatenate(chunks)
+        return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *chunks)
 
     def serving_signatures(self, **options: Any) -> dict[str, Signature]:
         """The endpoints of an export, by name; a family adds its own.

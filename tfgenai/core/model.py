@@ -146,6 +146,21 @@ class GenerativeModel(Generation, Fitting):
         """The variables that the optimizer of that name moves."""
         return self.trainable_variables
 
+    def batch_weight(self, x: Any) -> tf.Tensor:
+        """How much a batch counts in means over batches and replicas.
+
+        Args:
+            x: what `scaled` and `finish_step` were given: the replica's data.
+
+        Returns:
+            float32 scalar; here the number of rows.
+        """
+        return tf.cast(tf.shape(keras.tree.flatten(x)[0])[0], tf.float32)
+
+    def undecayed_variables(self) -> list[keras.Variable]:
+        """The variables that no optimizer's weight decay shrinks; here none."""
+        return []
+
     def default_optimizers(self) -> dict[str, Any]:
         """Optimizers used by `compile()` where the user names none."""
         return dict.fromkeys(self.optimizer_names, "adam")
@@ -221,8 +236,10 @@ class GenerativeModel(Generation, Fitting):
                 )
             setattr(self, name, other)
         for name in self.optimizer_names:
+            made = getattr(self, name)
+            _keep_from_decay(made, self.undecayed_variables())
             # An optimizer without variables silently loses its state on load.
-            getattr(self, name).build(self.optimized_variables(name))
+            made.build(self.optimized_variables(name))
 
     def get_compile_config(self) -> dict[str, Any]:
         """What the user gave to `compile`, so that a loaded model is compiled alike."""
@@ -293,10 +310,10 @@ class GenerativeModel(Generation, Fitting):
         Args:
             optimizer: the one that will take the gradients.
             loss: float32 scalar, mean over the replica's batch.
-            x: the replica's data, for its batch size.
+            x: the replica's data, for its weight.
         """
         if self.distribute_strategy.num_replicas_in_sync > 1:
-            size = tf.cast(_batch_size(x), tf.float32)
+            size = self.batch_weight(x)
             context = tf.distribute.get_replica_context()
             total = context.all_reduce(tf.distribute.ReduceOp.SUM, size)
             loss = loss * tf.math.divide_no_nan(size, total)
@@ -334,7 +351,7 @@ class GenerativeModel(Generation, Fitting):
     def _update_trackers(
         self, losses: Mapping[str, tf.Tensor], x: Any
     ) -> dict[str, Any]:
-        size = tf.cast(_batch_size(x), tf.float32)
+        size = self.batch_weight(x)
         for tracker in self.trackers:
             if tracker.name not in losses:
                 continue  # a figure of evaluation only
@@ -446,8 +463,14 @@ class GenerativeModel(Generation, Fitting):
         return cls(**revived)
 
 
-def _batch_size(x: Any) -> tf.Tensor:
-    return tf.shape(keras.tree.flatten(x)[0])[0]
+def _keep_from_decay(
+    optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]
+) -> None:
+    # Keras does not save this with the optimizer, so the model says it at each compile.
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    chosen_by_user = hasattr(inner, "_exclude_from_weight_decay")
+    if variables and not chosen_by_user and not inner.built:
+        inner.exclude_from_weight_decay(var_list=list(variables))
 
 
 def _is_multi_worker(strategy: tf.distribute.Strategy) -> bool:

@@ -241,6 +241,9 @@ def _describe_input(
             "wire_default": "NaN" if isinstance(default, float) else default,
             "description": condition.description,
         }
+        if condition.examples:
+            described["examples"] = list(condition.examples)
+            described["counterexample"] = condition.counterexample
     return described
 
 

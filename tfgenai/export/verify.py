@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfgenai.core.errors import ExportError
@@ -261,13 +262,22 @@ def _check_model(
         # Options such as the sampler are arguments of `generate`, too.
         known = inspect.signature(model.generate).parameters
         asked |= {key: value for key, value in options.items() if key in known}
-        samples = model.generate(ROWS, seed=EXAMPLE_SEED, **asked)
+        # The first argument is the number of rows, or what each row begins with.
+        asked.setdefault(next(iter(known)), ROWS)
+        samples = _as_served(model.generate(seed=EXAMPLE_SEED, **asked))
         served = answers.of("generate", "whole")
         if not isinstance(served, str):
             served = {model.output_name: served.get(model.output_name)}
         words = "generate: equals model.generate"
         own = {model.output_name: samples}
         yield _compare(words, own, served, tolerance=tolerance)
+
+
+def _as_served(samples: Any) -> np.ndarray:
+    """Arrays as they are; a list of texts as the bytes of a string tensor."""
+    if isinstance(samples, np.ndarray):
+        return samples
+    return np.array([text.encode() for text in samples], object)
 
 
 def _own_tolerance(graph: ServedGraph) -> float:

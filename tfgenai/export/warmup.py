@@ -47,7 +47,7 @@ def example_inputs(inputs: Sequence[Mapping[str, Any]], num_rows: int) -> Inputs
     return {field["name"]: _example(field, num_rows) for field in inputs}
 
 
-def bad_value(field: Mapping[str, Any]) -> int | float | None:
+def bad_value(field: Mapping[str, Any]) -> int | float | str | None:
     """A value that the model must refuse for one row, or None if none is known.
 
     Args:
@@ -56,7 +56,7 @@ def bad_value(field: Mapping[str, Any]) -> int | float | None:
     minimum, maximum = field.get("minimum"), field.get("maximum")
     is_knob = not field.get("required", True)
     if field["dtype"] == "string":
-        return None
+        return field.get("counterexample")
     if field["dtype"].startswith("float"):
         # NaN stands for the default of a knob, so only a range makes it refusable.
         if not is_knob:
@@ -144,7 +144,9 @@ def _example(field: Mapping[str, Any], num_rows: int) -> np.ndarray:
     if not field.get("required", True):
         return np.full(shape, wire_default(dtype), kind)
     if dtype == "string":
-        return np.full(shape, "a", kind)
+        examples = field.get("examples") or ["a"]
+        texts = np.array([examples[i % len(examples)] for i in range(num_rows)], kind)
+        return np.broadcast_to(texts.reshape((-1,) + (1,) * (len(shape) - 1)), shape)
     low, high = field.get("minimum"), field.get("maximum")
     if dtype.startswith("float"):
         low, high = (-1.0 if low is None else low), (1.0 if high is None else high)

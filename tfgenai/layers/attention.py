@@ -115,8 +115,8 @@ class MultiHeadAttention(keras.layers.Layer):
             (query,) = self._split(self._linear("query", x), 1)
             key, value = self._split(self._linear("key_value", context), 2)
         if self.use_qk_norm:
-            query = _rms_norm(query, self.query_scale)
-            key = _rms_norm(key, self.key_scale)
+            query = rms_norm(query, self.query_scale, _QK_NORM_EPSILON)
+            key = rms_norm(key, self.key_scale, _QK_NORM_EPSILON)
         # Scaling the queries is cheaper than scaling the logits, and keeps half
         # precision from overflowing.
         query = query * tf.cast(query.shape[-1] ** -0.5, query.dtype)
@@ -172,8 +172,13 @@ class MultiHeadAttention(keras.layers.Layer):
         return tf.unstack(tf.transpose(x, (2, 0, 3, 1, 4)))
 
 
-def _rms_norm(x: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+def rms_norm(x: tf.Tensor, scale: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """Divides by the root mean square of the last axis, in float32, and scales.
+
+    Zhang & Sennrich 2019, "Root Mean Square Layer Normalization", arXiv:1910.07467,
+    equation 4.
+    """
     values = tf.cast(x, tf.float32)
     mean_square = tf.reduce_mean(tf.square(values), axis=-1, keepdims=True)
-    normed = values * tf.math.rsqrt(mean_square + _QK_NORM_EPSILON)
+    normed = values * tf.math.rsqrt(mean_square + epsilon)
     return tf.cast(normed * tf.cast(scale, tf.float32), x.dtype)

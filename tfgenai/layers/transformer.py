@@ -7,22 +7,30 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfgenai.core.registry import unknown_name
 from tfgenai.layers.dropout import SeededDropout
 from tfgenai.layers.initializers import Initializers
+
+ACTIVATIONS = ("gelu", "swiglu")
 
 
 @keras.saving.register_keras_serializable("tfgenai")
 class FeedForward(keras.layers.Layer):
-    """The feed-forward half of a block: linear, GELU, linear, for each token alone.
+    """The feed-forward half of a block: linear, nonlinear, linear, for each token.
 
     Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762, equation 2, with
-    the activation of Hendrycks & Gimpel 2016, "Gaussian Error Linear Units",
-    arXiv:1606.08415, section 2, in its tanh form.
+    GELU (Hendrycks & Gimpel 2016, "Gaussian Error Linear Units", arXiv:1606.08415,
+    section 2, in its tanh form), or with SwiGLU (Shazeer 2020, "GLU Variants Improve
+    Transformer", arXiv:2002.05202, equation 6).
 
     Args:
         intermediate_dim: units between the two layers; four times the tokens' last
-            axis is usual.
+            axis is usual, with SwiGLU two thirds of that.
+        activation: `"gelu"` or `"swiglu"`.
+        use_bias: whether the linear layers have a bias.
         dropout: share of the outputs set to zero in training, in [0, 1).
+        init_stddev: standard deviation of the initial weights; None for that of LeCun.
+        output_init_stddev: that of the last linear layer; None for `init_stddev`.
         seed: seed of the initial weights.
 
     Call arguments:
@@ -33,7 +41,8 @@ class FeedForward(keras.layers.Layer):
         Tensor like `x`.
 
     Raises:
-        ValueError: if `intermediate_dim` is not positive or `dropout` not in [0, 1).
+        ValueError: if `intermediate_dim` is not positive, the activation unknown or
+            `dropout` not in [0, 1).
 
     Example:
         >>> FeedForward(256)(tf.ones((2, 49, 64))).shape
@@ -44,11 +53,17 @@ class FeedForward(keras.layers.Layer):
         self,
         intermediate_dim: int,
         *,
+        activation: str = "gelu",
+        use_bias: bool = True,
         dropout: float = 0.0,
+        init_stddev: float | None = None,
+        output_init_stddev: float | None = None,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if activation not in ACTIVATIONS:
+            raise ValueError(unknown_name("activation", activation, list(ACTIVATIONS)))
         if intermediate_dim < 1:
             raise ValueError(
                 "At least one unit was expected. Received: "
@@ -56,32 +71,49 @@ class FeedForward(keras.layers.Layer):
                 "of the tokens."
             )
         self.intermediate_dim = intermediate_dim
+        self.activation = activation
+        self.use_bias = use_bias
+        self.init_stddev = init_stddev
+        self.output_init_stddev = output_init_stddev
         self.dropout = dropout
         self.seed = seed
         self._dropout = SeededDropout(dropout, dtype=self.dtype_policy)
 
     def build(self, x_shape: tuple[int, ...]) -> None:
-        """Makes the two linear layers from the tokens' last axis."""
+        """Makes the linear layers from the tokens' last axis."""
         dim, new = x_shape[-1], Initializers(self.seed)
 
-        def linear(name: str, in_dim: int, out_dim: int) -> keras.layers.Dense:
+        def linear(
+            name: str, in_dim: int, out_dim: int, stddev: float | None
+        ) -> keras.layers.Dense:
             layer = keras.layers.Dense(
                 out_dim,
-                kernel_initializer=new.lecun(),
+                use_bias=self.use_bias,
+                kernel_initializer=new.lecun()
+                if stddev is None
+                else new.normal(stddev),
                 name=name,
                 dtype=self.dtype_policy,
             )
             layer.build((None, in_dim))
             return layer
 
-        self.expand = linear("expand", dim, self.intermediate_dim)
-        self.contract = linear("contract", self.intermediate_dim, dim)
+        inner, first = self.intermediate_dim, self.init_stddev
+        last = first if self.output_init_stddev is None else self.output_init_stddev
+        self.expand = linear("expand", dim, inner, first)
+        self.contract = linear("contract", inner, dim, last)
+        if self.activation == "swiglu":
+            self.gate = linear("gate", dim, inner, first)
         self.built = True
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Maps each token."""
-        x = tf.nn.gelu(self.expand(x), approximate=True)
-        return self._dropout(self.contract(x), training=training)
+        expanded = self.expand(x)
+        if self.activation == "swiglu":
+            expanded = tf.nn.silu(self.gate(x)) * expanded
+        else:
+            expanded = tf.nn.gelu(expanded, approximate=True)
+        return self._dropout(self.contract(expanded), training=training)
 
     def compute_output_shape(self, x_shape: tuple[int, ...]) -> tuple[int, ...]:
         """The tokens' shape."""
@@ -92,6 +124,10 @@ class FeedForward(keras.layers.Layer):
         return {
             **super().get_config(),
             "intermediate_dim": self.intermediate_dim,
+            "activation": self.activation,
+            "use_bias": self.use_bias,
             "dropout": self.dropout,
+            "init_stddev": self.init_stddev,
+            "output_init_stddev": self.output_init_stddev,
             "seed": self.seed,
         }

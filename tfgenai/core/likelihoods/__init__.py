@@ -7,6 +7,7 @@ from logits they take fewer operations in a step and no second's import.
 """
 
 from tfgenai.core.likelihoods.bernoulli import Bernoulli
+from tfgenai.core.likelihoods.categorical import Categorical
 from tfgenai.core.likelihoods.discretized_logistic import DiscretizedLogistic
 from tfgenai.core.likelihoods.gaussian import Gaussian
 from tfgenai.core.likelihoods.likelihood import LIKELIHOODS, Likelihood, bits_per_dim
@@ -15,6 +16,7 @@ from tfgenai.core.likelihoods.logistic_mixture import DiscretizedLogisticMixture
 __all__ = [
     "LIKELIHOODS",
     "Bernoulli",
+    "Categorical",
     "DiscretizedLogistic",
     "DiscretizedLogisticMixture",
     "Gaussian",

@@ -11,6 +11,7 @@ from tfgenai.core.likelihoods.likelihood import (
     event_shape,
     float32,
     sum_but_first,
+    tempered,
 )
 
 
@@ -37,6 +38,10 @@ class Bernoulli(Likelihood):
         """One logit a value."""
         return channels
 
+    def channels_of_parameters(self, channels: int) -> list[int] | None:
+        """One each."""
+        return list(range(channels))
+
     def log_prob(self, x: tf.Tensor, parameters: tf.Tensor) -> tf.Tensor:
         """Sum of log sigmoid(x · logit), nats per example; see the base class."""
         x, logits = float32(x), float32(parameters)
@@ -57,6 +62,17 @@ class Bernoulli(Likelihood):
         logits = float32(parameters)
         u = random.row_uniform(seeds, event_shape(logits), stream)
         return tf.where(u < tf.sigmoid(logits), 1.0, -1.0)
+
+    def draw(
+        self,
+        parameters: tf.Tensor,
+        u: tf.Tensor,
+        temperature: tf.Tensor | float = 1.0,
+    ) -> tf.Tensor:
+        """+1 where `u` is below its probability; see the base class."""
+        logits, temperature = float32(parameters), float32(temperature)
+        white = u < tf.sigmoid(tempered(logits, temperature))
+        return tf.where(tf.where(temperature > 0, white, logits > 0), 1.0, -1.0)
 
     def supports(self, x: tf.Tensor) -> tf.Tensor:
         """Which examples are binary; bool `(batch,)`."""

@@ -60,6 +60,10 @@ class DiscretizedLogistic(Likelihood):
         """A mean and a log scale a value."""
         return 2 * channels
 
+    def channels_of_parameters(self, channels: int) -> list[int] | None:
+        """Means of all channels, then their log scales."""
+        return [*range(channels), *range(channels)]
+
     def log_prob(self, x: tf.Tensor, parameters: tf.Tensor) -> tf.Tensor:
         """Sum of log-probabilities in nats per example; see the base class."""
         mean, log_scale = tf.split(float32(parameters), 2, axis=-1)
@@ -79,6 +83,17 @@ class DiscretizedLogistic(Likelihood):
         mean, log_scale = tf.split(float32(parameters), 2, axis=-1)
         u = random.row_uniform(seeds, event_shape(mean), stream)
         return to_level(logistic_quantile(u, mean, log_scale), self.num_levels)
+
+    def draw(
+        self,
+        parameters: tf.Tensor,
+        u: tf.Tensor,
+        temperature: tf.Tensor | float = 1.0,
+    ) -> tf.Tensor:
+        """The quantile's level; a temperature multiplies the scale."""
+        mean, log_scale = tf.split(float32(parameters), 2, axis=-1)
+        deviation = logistic_quantile(u, 0.0, log_scale)
+        return to_level(mean + temperature * deviation, self.num_levels)
 
     def supports(self, x: tf.Tensor) -> tf.Tensor:
         """Which examples lie on the levels; bool `(batch,)`."""

@@ -60,6 +60,39 @@ class Likelihood:
         """
         raise NotImplementedError(f"{type(self).__name__} lacks sample().")
 
+    def channels_of_parameters(self, channels: int) -> list[int] | None:
+        """For each parameter of a pixel, the channel whose value it is about.
+
+        None where the channels of a pixel depend on each other within the likelihood,
+        so that every parameter is about all of them.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} lacks channels_of_parameters()."
+        )
+
+    def num_uniforms(self, channels: int) -> int:
+        """Uniform numbers that `draw` takes for a pixel."""
+        return channels
+
+    def draw(
+        self,
+        parameters: tf.Tensor,
+        u: tf.Tensor,
+        temperature: tf.Tensor | float = 1.0,
+    ) -> tf.Tensor:
+        """Pixels at given values of the distribution function.
+
+        Args:
+            parameters: float `(..., num_parameters)`.
+            u: float32 `(..., num_uniforms)` in [0, 1).
+            temperature: float32 that broadcasts to the result; 1.0 is the
+                distribution itself, 0.0 its likeliest value.
+
+        Returns:
+            float32 `(..., channels)` in [-1, 1].
+        """
+        raise NotImplementedError(f"{type(self).__name__} lacks draw().")
+
     def supports(self, x: tf.Tensor) -> tf.Tensor:
         """Which examples lie in the support; bool `(batch,)`.
 
@@ -120,6 +153,11 @@ def float32(x: Any) -> tf.Tensor:
     """`x` as a float32 tensor; nothing is added to the graph when it is one."""
     x = tf.convert_to_tensor(x)
     return x if x.dtype == tf.float32 else tf.cast(x, tf.float32)
+
+
+def tempered(logits: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
+    """Logits over the temperature; as they are where that is zero."""
+    return logits / tf.where(temperature > 0, temperature, 1.0)
 
 
 def event_shape(x: tf.Tensor) -> list[int]:

@@ -17,6 +17,7 @@ from tfgenai.core.likelihoods.likelihood import (
     Likelihood,
     event_shape,
     float32,
+    tempered,
 )
 
 
@@ -64,6 +65,16 @@ class DiscretizedLogisticMixture(Likelihood):
         pairs = channels * (channels - 1) // 2
         return self.num_components * (1 + 2 * channels + pairs)
 
+    def channels_of_parameters(self, channels: int) -> list[int] | None:
+        """None: channels share the component. One channel has nothing to share."""
+        if channels == 1:
+            return [0] * self.num_parameters(1)
+        return None
+
+    def num_uniforms(self, channels: int) -> int:
+        """One for each channel, and one for the component."""
+        return channels + 1
+
     def log_prob(self, x: tf.Tensor, parameters: tf.Tensor) -> tf.Tensor:
         """Sum of log-probabilities in nats per example; see the base class."""
         x = float32(x)
@@ -98,14 +109,33 @@ class DiscretizedLogisticMixture(Likelihood):
 
         The streams `stream` and `stream + 1` are used.
         """
-        logits, means, log_scales, coefficients = self._split(parameters)
+        logits, means, _, _ = self._split(parameters)
         pixels = event_shape(logits)[:-1]
         u = random.row_uniform(seeds, (*pixels, len(means)), stream + 1)
         threshold = random.row_uniform(seeds, (*pixels, 1), stream)
+        return self.draw(parameters, tf.concat([u, threshold], axis=-1))
+
+    def draw(
+        self,
+        parameters: tf.Tensor,
+        u: tf.Tensor,
+        temperature: tf.Tensor | float = 1.0,
+    ) -> tf.Tensor:
+        """The component at the last of `u`, its quantiles at the others.
+
+        A temperature divides the components' logits and multiplies their scales; zero
+        gives the mean of the heaviest component.
+        """
+        logits, means, log_scales, coefficients = self._split(parameters)
+        temperature = float32(temperature)
         # The component is where the distribution function passes the threshold.
-        below = tf.cumsum(tf.nn.softmax(logits), axis=-1) <= threshold
+        warm = tempered(logits, temperature)
+        below = tf.cumsum(tf.nn.softmax(warm), axis=-1) <= u[..., -1:]
         index = tf.reduce_sum(tf.cast(below, tf.int32), axis=-1)
         index = tf.minimum(index, self.num_components - 1)
+        likeliest = tf.argmax(logits, axis=-1, output_type=tf.int32)
+        scale = temperature[..., 0] if temperature.shape.rank else temperature
+        index = tf.where(scale > 0, index, likeliest)
         chosen = tf.one_hot(index, self.num_components)
 
         def of_chosen(values: tf.Tensor) -> tf.Tensor:
@@ -116,8 +146,8 @@ class DiscretizedLogisticMixture(Likelihood):
             mean = of_chosen(means[c])
             for before in range(c):
                 mean += of_chosen(coefficients[c][before]) * channels[before]
-            value = logistic_quantile(u[..., c], mean, of_chosen(log_scales[c]))
-            channels.append(to_level(value, self.num_levels))
+            deviation = logistic_quantile(u[..., c], 0.0, of_chosen(log_scales[c]))
+            channels.append(to_level(mean + scale * deviation, self.num_levels))
         return tf.stack(channels, axis=-1)
 
     def supports(self, x: tf.Tensor) -> tf.Tensor:

@@ -70,8 +70,35 @@ def draw_tokens(
         >>> tokens.numpy().tolist()
         [1]
     """
-    is_greedy = temperature <= 0.0
-    scaled = logits / tf.where(is_greedy, 1.0, temperature)[:, tf.newaxis]
+    log_probs = token_log_probs(
+        logits, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p
+    )
+    tokens = invert_cdf(tf.exp(log_probs), uniforms)
+    return tokens, tf.gather(log_probs, tokens, batch_dims=1)
+
+
+def token_log_probs(
+    logits: tf.Tensor,
+    *,
+    temperature: tf.Tensor,
+    top_k: tf.Tensor,
+    top_p: tf.Tensor,
+    min_p: tf.Tensor,
+) -> tf.Tensor:
+    """Log-probabilities of the distribution that `draw_tokens` draws from.
+
+    Args:
+        logits: float32 `(batch, vocabulary_size)`.
+        temperature: see `draw_tokens`.
+        top_k: see `draw_tokens`.
+        top_p: see `draw_tokens`.
+        min_p: see `draw_tokens`.
+
+    Returns:
+        float32 `(batch, vocabulary_size)`, nats; about -1e9 of what is left out.
+    """
+    is_greedy = (temperature <= 0.0)[:, tf.newaxis]
+    scaled = logits / tf.where(is_greedy, 1.0, temperature[:, tf.newaxis])
     # One sort costs more than the rest of a step; most requests need none.
     truncates = tf.reduce_any((top_k > 0) | (top_p < 1.0) | (min_p > 0.0))
     kept = tf.cond(
@@ -79,11 +106,10 @@ def draw_tokens(
         lambda: truncated(scaled, top_k=top_k, top_p=top_p, min_p=min_p),
         lambda: scaled,
     )
-    log_probs = tf.nn.log_softmax(kept)
-    drawn = invert_cdf(tf.exp(log_probs), uniforms)
-    chosen = tf.where(is_greedy, tf.argmax(logits, -1, tf.int32), drawn)
-    log_prob = tf.gather(log_probs, chosen, batch_dims=1)
-    return chosen, tf.where(is_greedy, 0.0, log_prob)
+    likeliest = tf.argmax(logits, -1, tf.int32)
+    only = tf.range(logits.shape[-1]) == likeliest[:, tf.newaxis]
+    certain = tf.where(only, 0.0, REMOVED)
+    return tf.where(is_greedy, certain, tf.nn.log_softmax(kept))
 
 
 def truncated(

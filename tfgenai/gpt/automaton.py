@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfgenai.core.token_sampling import REMOVED
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Automaton:
     """A finite automaton over tokens.
 
@@ -44,3 +44,27 @@ class Automaton:
         column = tf.gather(tf.constant(self.classes), tokens)
         next_states = tf.gather(row, column, batch_dims=1)
         return tf.where(states < 0, states, next_states)
+
+    def after(
+        self, states: tf.Tensor, tokens: tf.Tensor, start: tf.Tensor, stop: tf.Tensor
+    ) -> tf.Tensor:
+        """The states after some of the tokens of each row.
+
+        Args:
+            states: int32 `(batch,)`.
+            tokens: int32 `(batch, slots)`.
+            start: int32 `(batch,)`, the first that counts.
+            stop: int32 `(batch,)`, the first that no longer counts.
+
+        Returns:
+            int32 `(batch,)`.
+        """
+
+        def step(i: tf.Tensor, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            moved = self.advance(states, tokens[:, i])
+            return i + 1, tf.where((i >= start) & (i < stop), moved, states)
+
+        _, states = tf.while_loop(
+            lambda i, _: i < tf.reduce_max(stop), step, (tf.reduce_min(start), states)
+        )
+        return states

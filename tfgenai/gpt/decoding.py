@@ -99,7 +99,7 @@ class TokenLoop:
         start = context_start(num_prompt, limit)
         slots = min(prompt_slots + self.max_new_tokens, limit)
         fused = self.decoder.fused()
-        bias = self._bias(rows)
+        bias = self.bias(rows)
 
         def fill_cache(
             history: tf.Tensor, length: tf.Tensor, start: tf.Tensor, width: int
@@ -251,7 +251,8 @@ class TokenLoop:
         found = tf.reduce_any(used & (stops == tokens[:, tf.newaxis]), axis=1)
         return found if self.end_token is None else found | (tokens == self.end_token)
 
-    def _bias(self, rows: Rows) -> tf.Tensor | None:
+    def bias(self, rows: Rows) -> tf.Tensor | None:
+        """What is added to all logits, `(batch, vocabulary_size)`; None for nothing."""
         if not self.uses_bias:
             return None
         tokens, values = rows["logit_bias_tokens"], rows["logit_bias_values"]

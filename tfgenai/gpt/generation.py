@@ -1,6 +1,6 @@
 """`generate` of a language model: prompts in, texts out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,12 @@ from tfgenai.core.conditions import check_conditions
 from tfgenai.core.ema import WeightAverage
 from tfgenai.core.generation import require_positive
 from tfgenai.data.tokenizers import Tokenizer
+from tfgenai.gpt.constraints import Constraint
 from tfgenai.gpt.decoding import TokenLoop, Written
 from tfgenai.gpt.knobs import bias_knobs, knob_conditions, stop_knobs
 from tfgenai.gpt.prompts import Prompts, next_size, to_prompts
+from tfgenai.gpt.search import Decoding
+from tfgenai.gpt.streaming import stream_texts
 from tfgenai.layers import TransformerDecoder
 
 DEFAULT_NEW_TOKENS = 128
@@ -46,6 +49,8 @@ class TextGeneration:
         repetition_penalty: float | Sequence[float] = 1.0,
         stop_tokens: Sequence[int] = (),
         logit_bias: Mapping[int, float] | None = None,
+        decoding: Decoding | None = None,
+        constraint: Constraint | None = None,
         batch_size: int | None = None,
         jit_compile: bool = False,
     ) -> list[str]:
@@ -70,6 +75,10 @@ class TextGeneration:
             repetition_penalty: above 1, tokens that were there become less likely.
             stop_tokens: at most 8 tokens that end a text; they are not part of it.
             logit_bias: what is added to the logits of at most 16 tokens.
+            decoding: how tokens are chosen where they are not drawn one by one:
+                `BeamSearch`, `ContrastiveSearch` or `SpeculativeSampling`.
+            constraint: what a text must match: a `Regex` or a `JSONSchema`; with tokens
+                drawn one by one only.
             batch_size: prompts at a time; default `min(n, 256)`.
             jit_compile: whether XLA compiles the loop: slow at first, then faster.
 
@@ -102,6 +111,8 @@ class TextGeneration:
             repetition_penalty=repetition_penalty,
             stop_tokens=stop_tokens,
             logit_bias=logit_bias,
+            decoding=decoding,
+            constraint=constraint,
             batch_size=batch_size,
             jit_compile=jit_compile,
         )
@@ -145,9 +156,78 @@ class TextGeneration:
         ]
         return tokens, log_probs
 
+    def stream(
+        self, prompts: Any, *, chunk_tokens: int = 16, **options: Any
+    ) -> Iterator[list[str]]:
+        """Writes texts piece by piece; together they are what `generate` writes.
+
+        Args:
+            prompts: see `generate`.
+            chunk_tokens: tokens between two pieces.
+            **options: those of `generate` without `decoding` and `constraint`.
+
+        Returns:
+            An iterator over lists of new text, one piece a row, without the prompt;
+            pieces are empty for rows that have ended, or that wait for the rest of a
+            character.
+
+        Raises:
+            ValueError: see `generate`; before anything is written.
+            TypeError: see `generate`.
+
+        Example:
+            ```python
+            for (piece,) in gpt.stream("Once", max_new_tokens=100, seed=1):
+                print(piece, end="", flush=True)
+            ```
+        """
+        tokenizer = self.require_tokenizer("stream")
+        require_positive("chunk_tokens", chunk_tokens)
+        given = to_prompts(self, prompts)
+        rows, fixed = self._rows(len(given), **options)
+        return stream_texts(self, tokenizer, given, rows, chunk_tokens, **fixed)
+
     def _write(
         self,
         prompts: Prompts,
+        *,
+        decoding: Decoding | None = None,
+        constraint: Constraint | None = None,
+        **options: Any,
+    ) -> Written:
+        rows, fixed = self._rows(len(prompts), **options)
+        limit = next_size(int(rows["max_new_tokens"].max()))
+        slots = min(next_size(prompts.width), self.max_sequence_length)
+        rows["prompt"], rows["num_prompt"] = prompts.padded(slots)
+        rows["grammar"] = np.full(
+            len(prompts), -1 if constraint is None else 0, np.int32
+        )
+        jit_compile, batch_size = fixed["jit_compile"], fixed["batch_size"]
+        if decoding is not None:
+            decoding.check(self, prompts, rows, constraint)
+        loop = TokenLoop(
+            self.decoder,
+            limit,
+            end_token=self.end_token,
+            automaton=None if constraint is None else constraint.automaton(self),
+            uses_penalty=bool((rows["repetition_penalty"] != 1).any()),
+            uses_bias=bool(rows["num_logit_bias"].any()),
+        )
+
+        def write(prompt: tf.Tensor, num_prompt: tf.Tensor, **rows: tf.Tensor) -> Any:
+            if decoding is not None:
+                return decoding.write(loop, prompt, num_prompt, rows)
+            return loop.write(prompt, num_prompt, rows)
+
+        key = ("write", slots, limit, loop.uses_penalty, loop.uses_bias)
+        key += (decoding, constraint)
+        function = self.compiled_sampler(key, write, jit_compile)
+        written: Written = self.run_in_batches(function, rows, batch_size)
+        return written
+
+    def _rows(
+        self,
+        n: int,
         *,
         seed: Any = None,
         batch_size: int | None = None,
@@ -155,7 +235,8 @@ class TextGeneration:
         stop_tokens: Sequence[int] = (),
         logit_bias: Mapping[int, float] | None = None,
         **knobs: Any,
-    ) -> Written:
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """What was said of each row, checked, and what was said of all."""
         if batch_size is not None:
             require_positive("batch_size", batch_size)
         conditions = knob_conditions(
@@ -164,27 +245,9 @@ class TextGeneration:
             default_new_tokens=DEFAULT_NEW_TOKENS,
         )
         given = {**knobs, **stop_knobs(stop_tokens), **bias_knobs(logit_bias or {})}
-        rows = check_conditions(conditions, given, len(prompts))
-        limit = next_size(int(rows["max_new_tokens"].max()))
-        rows["seed"] = self.check_row_seeds(seed, len(prompts))
-        loop = TokenLoop(
-            self.decoder,
-            limit,
-            end_token=self.end_token,
-            uses_penalty=bool((rows["repetition_penalty"] != 1).any()),
-            uses_bias=bool(rows["num_logit_bias"].any()),
-        )
-        slots = min(next_size(prompts.width), self.max_sequence_length)
-        rows["prompt"], rows["num_prompt"] = prompts.padded(slots)
-        key = ("write", slots, limit, loop.uses_penalty, loop.uses_bias)
-
-        def write(prompt: tf.Tensor, num_prompt: tf.Tensor, **rows: tf.Tensor) -> Any:
-            rows["grammar"] = tf.fill(tf.shape(num_prompt), -1)
-            return loop.write(prompt, num_prompt, rows)
-
-        function = self.compiled_sampler(key, write, jit_compile)
-        written: Written = self.run_in_batches(function, rows, batch_size)
-        return written
+        rows = check_conditions(conditions, given, n)
+        rows["seed"] = self.check_row_seeds(seed, n)
+        return rows, {"batch_size": batch_size, "jit_compile": jit_compile}
 
     def require_tokenizer(self, what: str) -> Tokenizer:
         """The tokenizer.

@@ -17,7 +17,7 @@ def knob_conditions(
     *,
     max_new_tokens: int,
     default_new_tokens: int,
-    num_grammars: int = 0,
+    grammars: Sequence[str] = (),
 ) -> tuple[Condition, ...]:
     """The knobs of a text, one value a row each, with their ranges and defaults.
 
@@ -25,7 +25,8 @@ def knob_conditions(
         vocabulary_size: number of tokens.
         max_new_tokens: the most that a row may ask for.
         default_new_tokens: what a row gets that asks for nothing.
-        num_grammars: number of named grammars; 0 leaves the knob out.
+        grammars: names of the grammars that may be asked for, numbered from 1; without
+            any there is no such knob.
     """
     last = vocabulary_size - 1
     knobs = [
@@ -123,16 +124,16 @@ def knob_conditions(
             description="how many of logit_bias_tokens count",
         ),
     ]
-    if num_grammars:
+    if grammars:
         knobs.append(
             Condition(
                 "grammar",
                 "int32",
                 minimum=0,
-                maximum=num_grammars,
+                maximum=len(grammars),
                 default=0,
-                description="number of the grammar that the text must follow; 0 for "
-                "none",
+                description="what the text must match: 0 nothing, "
+                + ", ".join(f"{i} {name}" for i, name in enumerate(grammars, 1)),
             )
         )
     return tuple(knobs)

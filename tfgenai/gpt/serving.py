@@ -1,6 +1,6 @@
 """How a language model is exported: caps, buckets, chunks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfgenai.core.conditions import Condition
 from tfgenai.core.signatures import Signature
+from tfgenai.gpt.constraints import Constraint
 from tfgenai.gpt.generation import DEFAULT_NEW_TOKENS, TextGeneration
 from tfgenai.gpt.knobs import knob_conditions
 from tfgenai.gpt.scoring import Scoring
@@ -40,6 +41,7 @@ class Serving(TextGeneration, Scoring):
         max_new_tokens: int | None = None,
         token_buckets: Sequence[int] | None = None,
         chunk_tokens: int = USUAL_CHUNK,
+        grammars: Mapping[str, Constraint] | None = None,
     ) -> dict[str, Any]:
         """What an export is made with; see `export_serving`.
 
@@ -63,6 +65,7 @@ class Serving(TextGeneration, Scoring):
             "max_new_tokens": new_cap,
             "token_buckets": sorted(set(token_buckets)),
             "chunk_tokens": chunk,
+            "grammars": None if grammars is None else dict(grammars),
         }
 
     def serving_signatures(self, **options: Any) -> dict[str, Signature]:
@@ -90,6 +93,7 @@ class Serving(TextGeneration, Scoring):
         max_new_tokens: int | None = None,
         token_buckets: Sequence[int] | None = None,
         chunk_tokens: int = USUAL_CHUNK,
+        grammars: Mapping[str, Constraint] | None = None,
         **kwargs: Any,
     ) -> Path:
         """Writes a SavedModel for TensorFlow Serving; see `tfgenai.export`.
@@ -103,6 +107,8 @@ class Serving(TextGeneration, Scoring):
                 `generate_up_to_<k>_tokens` with prompts of at most k tokens and at most
                 k new ones; None for those of 32 and 128 that fit, () for none.
             chunk_tokens: tokens that `decode_chunk` writes at a time.
+            grammars: `Regex` or `JSONSchema` by name, which requests choose by number
+                in `grammar`: 1 is the first.
             **kwargs: passed on to `tfgenai.export.export_saved_model`.
 
         Returns:
@@ -118,6 +124,7 @@ class Serving(TextGeneration, Scoring):
             "max_new_tokens": max_new_tokens,
             "token_buckets": token_buckets,
             "chunk_tokens": chunk_tokens,
+            "grammars": grammars,
         }
         exported: Path = super().export_serving(  # type: ignore[misc]  # the model's
             path, serving_options=options, **kwargs

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from tfgenai.core.conditions import Condition, join_errors
 from tfgenai.core.signatures import SEED, Signature, row_signature
+from tfgenai.gpt.automaton import Automaton
+from tfgenai.gpt.constraints import Constraint, join
 from tfgenai.gpt.decoding import TokenLoop, Written
 from tfgenai.gpt.knobs import knob_conditions
 
@@ -32,6 +34,8 @@ class Endpoints:
         max_new_tokens: the most tokens that a row may ask for.
         token_buckets: sizes of the queues for short requests.
         chunk_tokens: tokens of a chunk.
+        grammars: what rows may be asked to match, by name; the number of the first is
+            1.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Endpoints:
         max_new_tokens: int,
         token_buckets: list[int],
         chunk_tokens: int,
+        grammars: Mapping[str, Constraint] | None = None,
     ) -> None:
         self._model = model
         self._prompt_cap = max_prompt_tokens
@@ -49,6 +54,13 @@ class Endpoints:
         self._buckets = token_buckets
         self._chunk = chunk_tokens
         self._loops: dict[Any, Callable[..., Written]] = {}
+        self._grammars = dict(grammars or {})
+        self._automaton: Automaton | None = None
+        self._first_states = [-1]
+        if self._grammars:
+            automata = [each.automaton(model) for each in self._grammars.values()]
+            self._automaton, first_states = join(automata)
+            self._first_states += first_states
 
     def signatures(self) -> dict[str, Signature]:
         """All of them by name, the main one first."""
@@ -208,6 +220,8 @@ class Endpoints:
 
         def answer(rows: Rows) -> Rows:
             history, length = rows.pop(tokens.name), rows.pop(count.name)
+            # What was written is a part of the text.
+            rows[already.name] = tf.minimum(rows[already.name], length)
             wanted = rows["max_new_tokens"] - rows[already.name]
             rows["max_new_tokens"] = tf.clip_by_value(wanted, 0, self._chunk)
             written = self._write(history, length, rows, self._chunk, self._new_cap)
@@ -283,6 +297,7 @@ class Endpoints:
             self._model.vocabulary_size,
             max_new_tokens=new_cap,
             default_new_tokens=new_cap,
+            grammars=tuple(self._grammars),
         )
 
     def _write(
@@ -299,15 +314,28 @@ class Endpoints:
                 self._model.decoder,
                 new_cap,
                 end_token=self._model.end_token,
+                automaton=self._automaton,
                 max_written=max_written,
             )
 
             def write(prompts: tf.Tensor, num_prompt: tf.Tensor, rows: Rows) -> Written:
-                rows = {**rows, "grammar": tf.fill(tf.shape(num_prompt), -1)}
-                return loop.write(prompts, num_prompt, rows)
+                state = self._grammar_state(prompts, num_prompt, rows)
+                return loop.write(prompts, num_prompt, {**rows, "grammar": state})
 
             self._loops[key] = tf.function(write, autograph=False)
         return self._loops[key](prompts, num_prompt, rows)
+
+    def _grammar_state(
+        self, prompts: tf.Tensor, num_prompt: tf.Tensor, rows: Rows
+    ) -> tf.Tensor:
+        """Where each row stands in its grammar, int32 `(batch,)`; -1 without one."""
+        if self._automaton is None:
+            return tf.fill(tf.shape(num_prompt), -1)
+        first = tf.gather(tf.constant(self._first_states), rows["grammar"])
+        if "num_written" not in rows:
+            return first
+        start = num_prompt - tf.minimum(rows["num_written"], num_prompt)
+        return self._automaton.after(first, prompts, start, num_prompt)
 
 
 def _shifted(tokens: tf.Tensor, count: tf.Tensor, width: int) -> tf.Tensor:

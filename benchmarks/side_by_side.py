@@ -95,6 +95,7 @@ def report(
     *,
     headline: tuple[str, str],
     unit: str,
+    pairs: dict[str, tuple[str, str]] | None = None,
     extra: dict | None = None,
     write: bool = False,
 ) -> dict:
@@ -105,18 +106,20 @@ def report(
         rates: from `interleave`.
         headline: (ours, peer), whose ratio of medians is the figure of the benchmark.
         unit: of the rates.
+        pairs: the ratios to report by name, as (ours, peer); None for those of the
+            headline's side to all others.
         extra: further figures.
         write: whether to write the result file.
     """
     ours = headline[0]
+    if pairs is None:
+        pairs = {f"{ours}/{side}": (ours, side) for side in rates if side != ours}
     medians = {side: statistics.median(values) for side, values in rates.items()}
     result = {
         "benchmark": name,
         "ratio": medians[headline[0]] / medians[headline[1]],
         "ratios": {
-            f"{ours}/{side}": medians[ours] / median
-            for side, median in medians.items()
-            if side != ours
+            name: medians[one] / medians[other] for name, (one, other) in pairs.items()
         },
         "unit": unit,
         "medians": medians,

@@ -124,3 +124,47 @@ def test_other_families_have_no_sampler(run_folder, tmp_path):
     result = invoke(run_folder, "--sampler", "ddim", "--output", tmp_path / "s.npy")
     assert result.exit_code == 1
     assert "sampler='ddim'" in result.output
+
+
+@pytest.fixture(scope="module")
+def language_model(tmp_path_factory):
+    file = tmp_path_factory.mktemp("texts") / "last.keras"
+    tokenizer = tg.data.tokenizers.ByteTokenizer()
+    gpt = tg.GPT.from_size("gpt_nano", tokenizer=tokenizer, num_layers=1)
+    gpt.save(file)
+    return file, gpt
+
+
+def test_texts_are_those_of_generate(language_model, tmp_path):
+    file, gpt = language_model
+    output = tmp_path / "texts.txt"
+    asked = ("--prompt", "a", "--prompt", "é", "--num", 2, "--seed", 5)
+    knobs = ("--set", "max_new_tokens=6", "--set", "temperature=0.5")
+    expected = gpt.generate(
+        ["a", "a", "é", "é"], seed=5, max_new_tokens=6, temperature=0.5
+    )
+    result = invoke(file, *asked, *knobs, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == {
+        "model": str(file),
+        "seed": 5,
+        "texts": expected,
+    }
+    result = invoke(file, *asked, *knobs, "--output", output)
+    assert result.exit_code == 0, result.output
+    assert "4 texts" in result.stdout
+    assert output.read_text(encoding="utf-8") == "\n---\n".join(expected) + "\n"
+    result = invoke(file, "--num", 1, "--set", "max_new_tokens=6")
+    assert result.stdout == gpt.generate(1, seed=0, max_new_tokens=6)[0] + "\n"
+
+
+def test_texts_and_pictures_are_not_mixed_up(language_model, run_folder, tmp_path):
+    file, _ = language_model
+    for arguments in (("--labels", "1"), ("--output", tmp_path / "a.png")):
+        result = invoke(file, *arguments)
+        assert result.exit_code == 2
+        assert "language model" in result.output
+    result = invoke(run_folder, "--prompt", "a")
+    assert result.exit_code == 2
+    assert "makes no texts" in result.output
+    assert not list(tmp_path.iterdir())

@@ -49,6 +49,21 @@ def test_in_a_graph_a_sentinel_means_the_default():
     assert [bool(e) for e in errors.numpy()] == [False, False, True, True]
 
 
+def test_texts_are_one_a_row_and_pass_a_graph_as_they_are():
+    texts = Condition("texts", "string", examples=("ab", "c"), counterexample="")
+    assert not texts.is_knob
+    array = texts.to_array(["ñ", "b"], 2)
+    assert array.dtype == object
+    assert array.tolist() == ["ñ", "b"]
+    assert texts.to_array("a", 3).tolist() == ["a"] * 3
+    with pytest.raises(TypeError, match="texts=5"):
+        texts.to_array(5, 1)
+    # a text that is refused is refused by the model, which knows why
+    values, errors = texts.check_rows(tf.constant(["ab", ""]))
+    assert values.numpy().tolist() == [b"ab", b""]
+    assert errors.numpy().tolist() == [b"", b""]
+
+
 def test_the_first_error_of_a_row_wins():
     joined = join_errors([tf.constant(["", "a", ""]), tf.constant(["b", "c", ""])])
     assert joined.numpy().tolist() == [b"b", b"a", b""]

@@ -80,6 +80,66 @@ def test_the_logged_loss_is_the_mean_over_examples():
     assert history.history["loss"][0] == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_family_says_how_much_a_batch_counts():
+    class Weighted(ToyModel):
+        def batch_weight(self, x):
+            return tf.reduce_sum(tf.abs(x))
+
+    model = Weighted()
+    data = toy_data(n=12, batch_size=8, drop_remainder=False)
+    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    history = model.fit(data, verbose=0)
+    losses, weights = [], []
+    for step, x in enumerate(data):
+        seed = random.step_seed(0, step)
+        results = model.compute_losses(x, None, None, seed=seed, training=True)
+        losses.append(float(results["loss"]))
+        weights.append(np.abs(x).sum())
+    expected = np.average(losses, weights=weights)
+    assert history.history["loss"][0] == pytest.approx(expected, rel=1e-6)
+    assert abs(np.average(losses, weights=[8, 4]) - expected) > 1e-4
+
+
+@keras.saving.register_keras_serializable("tests")
+class Undecayed(ToyModel):
+    def undecayed_variables(self):
+        return [v for v in self.trainable_variables if len(v.shape) < 2]
+
+
+@pytest.mark.parametrize("cls", [ToyModel, Undecayed])
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_what_a_family_names_does_not_decay(cls, is_loaded, tmp_path):
+    def one_step(weight_decay):
+        model = cls()
+        for weight in model.trainable_variables:
+            weight.assign(weight + 0.5)  # biases are zero
+        optimizer = keras.optimizers.AdamW(0.1, weight_decay=weight_decay)
+        model.compile(optimizer, jit_compile=False)
+        if is_loaded:
+            model.save(tmp_path / "m.keras")
+            model = keras.saving.load_model(tmp_path / "m.keras")
+        before = [v.numpy() for v in model.trainable_variables]
+        model.fit(toy_data(n=8), verbose=0)
+        return before, [v.numpy() for v in model.trainable_variables]
+
+    before, with_decay = one_step(0.5)
+    _, without = one_step(0.0)
+    for start, left, right in zip(before, with_decay, without, strict=True):
+        is_named = cls is Undecayed and start.ndim < 2
+        expected = 0.0 if is_named else -0.1 * 0.5 * start
+        np.testing.assert_allclose(left - right, expected, atol=1e-6)
+
+
+def test_what_the_user_keeps_from_decay_is_kept():
+    model, optimizer = Undecayed(), keras.optimizers.AdamW(weight_decay=0.1)
+    kernel, bias = model.trainable_variables[:2]
+    optimizer.exclude_from_weight_decay(var_list=[kernel])
+    model.compile(optimizer)
+    assert not optimizer._use_weight_decay(kernel)
+    assert optimizer._use_weight_decay(bias)
+    model.compile(optimizer)  # and again
+
+
 def test_saving_in_the_middle_changes_nothing(tmp_path):
     whole = ToyModel(rate=0.3, ema_decay=0.9)
     whole.compile(keras.optimizers.Adam(1e-2))
@@ -227,6 +287,19 @@ def test_the_same_seed_gives_the_same_sample_whatever_the_batch():
     compiled = model.generate(5, seed=3, labels=[0, 1, 2, 0, 1], jit_compile=True)
     np.testing.assert_allclose(samples, compiled, atol=1e-4)
     assert (samples != model.generate(5, seed=4, labels=[0, 1, 2, 0, 1])).any()
+
+
+def test_answers_of_several_batches_are_put_together_in_their_structure():
+    model = ToyModel()
+
+    def answer(a, b):
+        return {"sum": a + b, "both": (a, tf.stack([a, b], axis=1))}
+
+    rows = {"a": np.arange(7), "b": np.arange(7) * 10}
+    found = model.run_in_batches(tf.function(answer), rows, 3)
+    np.testing.assert_array_equal(found["sum"], 11 * np.arange(7))
+    np.testing.assert_array_equal(found["both"][0], np.arange(7))
+    assert found["both"][1].shape == (7, 2)
 
 
 def test_signatures_answer_as_generate_and_name_the_bad_row():

@@ -74,6 +74,17 @@ def test_the_bad_value_of_a_float_is_nan_unless_that_means_the_default():
     assert bad_value(field("k", "int32", minimum=0, required=False)) is None
 
 
+def test_texts_are_the_examples_in_turn_and_the_counterexample_is_bad():
+    prompts = field("prompts", "string", examples=["ab", "c"], counterexample="")
+    inputs = example_inputs([prompts], 5)
+    assert inputs["prompts"].tolist() == ["ab", "c", "ab", "c", "ab"]
+    assert inputs["prompts"].dtype == object
+    assert bad_value(prompts) == ""
+    pairs = field("pairs", "string", (None, 2), examples=["ab", "c"])
+    assert example_inputs([pairs], 2)["pairs"].tolist() == [["ab", "ab"], ["c", "c"]]
+    assert bad_value(pairs) is None
+
+
 @pytest.mark.parametrize(("dtype", "value"), [("int64", -1), ("string", "")])
 def test_wire_default(dtype, value):
     assert wire_default(dtype) == value

@@ -1,4 +1,4 @@
-"""FeedForward: its formula in NumPy, tokens apart, seeds, dropout and refusals."""
+"""FeedForward: its formulas in NumPy, tokens apart, seeds, dropout and refusals."""
 
 import math
 
@@ -27,6 +27,46 @@ def test_equals_its_formula_in_numpy():
     inner = math.sqrt(2 / math.pi) * (hidden + 0.044715 * hidden**3)
     expected = 0.5 * hidden * (1 + np.tanh(inner)) @ kernel2 + bias2 - 0.2
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_swiglu_equals_its_formula_in_numpy(use_bias):
+    layer, x = FeedForward(7, activation="swiglu", use_bias=use_bias), tokens(2, 5, 3)
+    layer.build(x.shape)
+    for i, weight in enumerate(layer.weights):
+        weight.assign(tokens(*weight.shape, seed=1 + i))
+    # Shazeer 2020, equation 6: (Swish(xW) * xV) W2
+    kernels, biases = zip(
+        *(
+            (part.kernel.numpy(), part.bias.numpy() if use_bias else 0.0)
+            for part in (layer.gate, layer.expand, layer.contract)
+        ),
+        strict=True,
+    )
+    gate = x @ kernels[0] + biases[0]
+    hidden = gate / (1 + np.exp(-gate)) * (x @ kernels[1] + biases[1])
+    expected = hidden @ kernels[2] + biases[2]
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("activation", "num_kernels"), [("gelu", 2), ("swiglu", 3)])
+def test_without_bias_there_are_kernels_alone(activation, num_kernels):
+    layer = FeedForward(8, activation=activation, use_bias=False)
+    layer.build((None, None, 4))
+    assert [len(w.shape) for w in layer.weights] == [2] * num_kernels
+    assert not layer(np.zeros((1, 2, 4), np.float32)).numpy().any()
+
+
+def test_initial_weights_have_the_deviation_asked_for():
+    options = {"activation": "swiglu", "init_stddev": 0.02, "seed": 4}
+    layer = FeedForward(256, output_init_stddev=0.004, **options)
+    layer.build((None, None, 64))
+    for part, expected in ((layer.gate, 0.02), (layer.expand, 0.02)):
+        assert part.kernel.numpy().std() == pytest.approx(expected, rel=0.05)
+    assert layer.contract.kernel.numpy().std() == pytest.approx(0.004, rel=0.05)
+    alike = FeedForward(256, **options)
+    alike.build((None, None, 64))
+    assert alike.contract.kernel.numpy().std() == pytest.approx(0.02, rel=0.05)
 
 
 def test_tokens_do_not_see_each_other():
@@ -73,7 +113,15 @@ def test_half_precision_keeps_float32_weights(dtype):
 
 def test_comes_back_from_its_config():
     layer = FeedForward(
-        8, dropout=0.1, seed=5, name="feed_forward", dtype="mixed_bfloat16"
+        8,
+        activation="swiglu",
+        use_bias=False,
+        dropout=0.1,
+        init_stddev=0.1,
+        output_init_stddev=0.2,
+        seed=5,
+        name="feed_forward",
+        dtype="mixed_bfloat16",
     )
     again = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(layer)
@@ -83,7 +131,11 @@ def test_comes_back_from_its_config():
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [({"intermediate_dim": 0}, "intermediate_dim=0"), ({"dropout": 1.0}, "rate=1")],
+    [
+        ({"intermediate_dim": 0}, "intermediate_dim=0"),
+        ({"dropout": 1.0}, "rate=1"),
+        ({"activation": "swigl"}, "activation='swigl'.*swiglu"),
+    ],
 )
 def test_refuses_what_cannot_work(arguments, word):
     with pytest.raises(ValueError, match=word):

@@ -74,6 +74,32 @@ def command() -> None:
     help="Numbers of steps with a signature, and a server's queue, each; '' for none.  "
     "[default: 10,25]",
 )
+@click.option(
+    "--max-prompt-tokens",
+    type=click.IntRange(min=1),
+    help="The most tokens of a language model's prompt.  [default: what it sees]",
+)
+@click.option(
+    "--max-new-tokens",
+    type=click.IntRange(min=1),
+    help="The most tokens that a request may ask a language model for.  [default: 128]",
+)
+@click.option(
+    "--token-buckets",
+    metavar="K,K,...",
+    help="Numbers of tokens with a signature, and a server's queue, each; '' for "
+    "none.  [default: 32,128]",
+)
+@click.option(
+    "--chunk-tokens",
+    type=click.IntRange(min=1),
+    help="Tokens of a piece of streamed text.  [default: 16]",
+)
+@click.option(
+    "--quantize",
+    type=click.Choice(["int8"]),
+    help="Round large weights: about a quarter of the size.",
+)
 @click.option("--licence", help="Licence of the weights, for the model card.")
 @click.option("--notes", help="What users of the model should know.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -86,6 +112,11 @@ def model_command(
     sampler: str | None,
     max_num_steps: int | None,
     step_buckets: str | None,
+    max_prompt_tokens: int | None,
+    max_new_tokens: int | None,
+    token_buckets: str | None,
+    chunk_tokens: int | None,
+    quantize: str | None,
     licence: str | None,
     notes: str | None,
     as_json: bool,
@@ -94,7 +125,11 @@ def model_command(
     options = {
         "sampler": sampler,
         "max_num_steps": max_num_steps,
-        "step_buckets": None if step_buckets is None else _parse_buckets(step_buckets),
+        "step_buckets": _parse_buckets("--step-buckets", step_buckets),
+        "max_prompt_tokens": max_prompt_tokens,
+        "max_new_tokens": max_new_tokens,
+        "token_buckets": _parse_buckets("--token-buckets", token_buckets),
+        "chunk_tokens": chunk_tokens,
     }
     from tfgenai.export import export_saved_model, read_card
 
@@ -113,6 +148,7 @@ def model_command(
         class_names=(data_card or {}).get("class_names"),
         licence=licence,
         notes=notes,
+        quantize=quantize,
     )
     card = read_card(path)
     if as_json:
@@ -183,13 +219,15 @@ def verify_command(
         context.exit(1)
 
 
-def _parse_buckets(text: str) -> tuple[int, ...]:
+def _parse_buckets(option: str, text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
     try:
         return tuple(int(number) for number in text.split(",") if text.strip())
     except ValueError:
         raise click.BadParameter(
             f"{text!r} is not a list of whole numbers such as 10,25.",
-            param_hint="--step-buckets",
+            param_hint=option,
         ) from None
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfgenai.core import random
 
 REMOVED = -1e9  # a logit of what is left out: its probability is 0, and nothing is NaN
-_PER_STREAM = 64
+_WORDS, _BLOCK = 4, 64  # words of a call of Philox; numbers that are drawn together
 
 
 def token_uniforms(seeds: tf.Tensor, num_tokens: int) -> tf.Tensor:
@@ -23,9 +23,12 @@ def token_uniforms(seeds: tf.Tensor, num_tokens: int) -> tf.Tensor:
     Returns:
         float32 `(batch, num_tokens)` in [0, 1); the first k of n are those of k.
     """
-    streams = range(-(-num_tokens // _PER_STREAM))
-    chunks = [random.row_uniform(seeds, (_PER_STREAM,), stream) for stream in streams]
-    return tf.concat(chunks, axis=1)[:, :num_tokens]
+    size = -(-num_tokens // _BLOCK) * _BLOCK
+    # One column a word, one row a call: read by rows, numbers keep their places
+    # however many there are.
+    columns = random.row_uniform(seeds, (_WORDS, size // _WORDS))
+    rows = tf.transpose(columns, (0, 2, 1))
+    return tf.reshape(rows, (-1, size))[:, :num_tokens]
 
 
 def draw_tokens(
@@ -98,7 +101,10 @@ def token_log_probs(
         float32 `(batch, vocabulary_size)`, nats; about -1e9 of what is left out.
     """
     is_greedy = (temperature <= 0.0)[:, tf.newaxis]
-    scaled = logits / tf.where(is_greedy, 1.0, temperature[:, tf.newaxis])
+    # Below the largest, so that a temperature near 0 overflows to what is left out.
+    scaled = logits - tf.reduce_max(logits, axis=-1, keepdims=True)
+    scaled /= tf.where(is_greedy, 1.0, temperature[:, tf.newaxis])
+    scaled = tf.maximum(scaled, REMOVED)
     # One sort costs more than the rest of a step; most requests need none.
     truncates = tf.reduce_any((top_k > 0) | (top_p < 1.0) | (min_p > 0.0))
     kept = tf.cond(
@@ -134,9 +140,10 @@ def truncated(
     ordered = tf.where(ordered >= least[:, tf.newaxis], ordered, REMOVED)
     probs = tf.nn.softmax(ordered)
     before = tf.cumsum(probs, axis=-1, exclusive=True)
-    wanted = (before < top_p[:, tf.newaxis]) & (
-        probs >= min_p[:, tf.newaxis] * probs[:, :1]
-    )
+    # Sums are rounded: without the second half a row that keeps all would lose its
+    # tail to a neighbour that asks for less.
+    wanted = (before < top_p[:, tf.newaxis]) | (top_p >= 1.0)[:, tf.newaxis]
+    wanted &= probs >= min_p[:, tf.newaxis] * probs[:, :1]
     wanted &= ordered > REMOVED
     count = tf.maximum(tf.reduce_sum(tf.cast(wanted, tf.int32), axis=-1), 1)
     least = tf.gather(ordered, count - 1, batch_dims=1)

@@ -1,6 +1,7 @@
 """From a trained model to a folder that a stock server serves, and the proof of it."""
 
 from tfgenai.export.card import read_card
+from tfgenai.export.quantize import rounded_weights
 from tfgenai.export.report import Check, VerifyReport
 from tfgenai.export.rules import Violation, check
 from tfgenai.export.saved_model import export_saved_model
@@ -13,5 +14,6 @@ __all__ = [
     "check",
     "export_saved_model",
     "read_card",
+    "rounded_weights",
     "verify",
 ]

@@ -64,6 +64,7 @@ def make_card(
     class_names: Sequence[str] | None = None,
     licence: str | None = None,
     notes: str | None = None,
+    quantize: str | None = None,
 ) -> dict[str, Any]:
     """Makes the card of an export whose graph and weights are written.
 
@@ -78,6 +79,7 @@ def make_card(
         class_names: names of the classes, in the order of `labels`.
         licence: licence of the weights, for example `"CC-BY-4.0"`.
         notes: what a user of the model should know.
+        quantize: how the weights were rounded, or None.
 
     Returns:
         A JSON object.
@@ -115,6 +117,7 @@ def make_card(
             "sha256": hash_weights(weights),
             "count": int(sum(value.size for value in weights.values())),
             "bytes": int(sum(value.nbytes for value in weights.values())),
+            "quantize": quantize,
         },
         DEFAULT_SIGNATURE: main_signature,
         "serving_options": {
@@ -174,6 +177,11 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         "",
         f"- Weights: {weights['count']:,} numbers, {weights['bytes']:,} bytes, "
         f"{averaged}, after {card['step']:,} steps.",
+        *(
+            [f"- The large ones are rounded to {weights['quantize']}."]
+            if weights.get("quantize")
+            else []
+        ),
         f"- SHA-256 of the weights: `{weights['sha256']}`",
         f"- Made {card['created']} with "
         + ", ".join(f"{name} {version}" for name, version in versions.items())
@@ -256,6 +264,8 @@ def _plain(value: Any) -> Any:
     """An option as JSON; what Keras cannot serialize as the name of its class."""
     if value is None or isinstance(value, bool | int | float | str | list):
         return value
+    if isinstance(value, Mapping):
+        return {name: _plain(entry) for name, entry in value.items()}
     if hasattr(value, "get_config"):
         return keras.saving.serialize_keras_object(value)
     return type(value).__name__

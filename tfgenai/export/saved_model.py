@@ -30,6 +30,7 @@ from tfgenai.export.card import (
     to_markdown,
 )
 from tfgenai.export.graph import ServedGraph, version_folders
+from tfgenai.export.quantize import Int8Weights, check_quantization
 from tfgenai.export.warmup import WARMUP_FILE, write_warmup
 
 _SHOWN_VIOLATIONS = 8
@@ -47,6 +48,7 @@ def export_saved_model(
     class_names: Sequence[str] | None = None,
     licence: str | None = None,
     notes: str | None = None,
+    quantize: str | None = None,
 ) -> Path:
     """Exports a model for an unmodified TensorFlow Serving.
 
@@ -69,6 +71,9 @@ def export_saved_model(
         class_names: names of the classes, in the order of `labels`.
         licence: licence of the weights.
         notes: what a user of the model should know; goes into the model card.
+        quantize: `"int8"` rounds large weights to 8 bits, which makes the export about
+            a quarter as large; `rounded_weights` tells what it costs. None for no
+            rounding.
 
     Returns:
         The version folder, `<path>/<version>/`.
@@ -84,6 +89,7 @@ def export_saved_model(
         ```
     """
     options = dict(serving_options or {})
+    check_quantization(quantize)
     chosen = _check_arguments(model, version, signatures, options, warmup_batch_sizes)
     data = _data_json(data_card)
     _refuse_taken(Path(path), version)
@@ -93,7 +99,7 @@ def export_saved_model(
         target = base / str(number if version is None else version)
         _refuse_taken(base, version)
         with atomic_folder(target) as beside:
-            with model.ema.applied():
+            with model.ema.applied(), _stored(model, quantize):
                 _write_graph(model, chosen, beside)
             main = next(iter(chosen))
             write_warmup(
@@ -114,6 +120,7 @@ def export_saved_model(
                 class_names=class_names,
                 licence=licence,
                 notes=notes,
+                quantize=quantize,
             )
             _write_card(beside, card)
             _refuse_broken(graph)
@@ -206,6 +213,13 @@ def _alone_in(base: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _stored(
+    model: GenerativeModel, quantize: str | None
+) -> contextlib.AbstractContextManager[Any]:
+    """The scope in which graphs read the weights as they are stored."""
+    return contextlib.nullcontext() if quantize is None else Int8Weights(model)
 
 
 def _write_graph(

@@ -3,6 +3,8 @@
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -21,6 +23,7 @@ from tfgenai.export.graph import (
     hash_weights,
     resolve_version,
 )
+from tfgenai.export.quantize import rounded_weights
 from tfgenai.export.questions import (
     BAD_ROW,
     FEW,
@@ -88,7 +91,8 @@ def verify(
     checks += _check_answers(described, answers)
     if model is not None:
         options |= dict(serving_options or {})
-        checks += _check_model(model, graph, described, answers, options)
+        with _as_stored(model, folder):
+            checks += _check_model(model, graph, described, answers, options)
     version = int(folder.name) if folder.name.isdecimal() else None
     return VerifyReport(
         path=str(folder),
@@ -96,6 +100,15 @@ def verify(
         tensorflow=answers.tensorflow,
         checks=tuple(checks),
     )
+
+
+def _as_stored(model: GenerativeModel, folder: Path) -> AbstractContextManager[None]:
+    """The model with its weights rounded as those of the export are."""
+    try:
+        quantize = read_card(folder)["weights"].get("quantize")
+    except (ExportError, KeyError, AttributeError):
+        quantize = None  # the card has its own check
+    return nullcontext() if quantize is None else rounded_weights(model)
 
 
 def _check_rules(graph: ServedGraph) -> Check:

@@ -41,7 +41,7 @@ def check_vocabulary(
             f"A token in [0, {vocabulary_size}) was expected. Received: "
             f"end_token={end_token}. Leave it out for none."
         )
-    return int(vocabulary_size or 0), end_token
+    return vocabulary_size or 0, end_token
 
 
 def check_batch(x: Any, y: Any, max_sequence_length: int) -> None:
@@ -64,8 +64,11 @@ def check_batch(x: Any, y: Any, max_sequence_length: int) -> None:
             f"Received: x of shape {tuple(x.shape)}. Load the data with a smaller "
             "sequence_length, or make the model with a larger max_sequence_length."
         )
-    if y is not None and y.shape.rank != 2:
+    if y is not None and not (
+        y.shape.rank == 2 and y.shape.is_compatible_with(x.shape)
+    ):
         raise ValueError(
             "A mask of targets of the shape of x was expected. Received: y of shape "
-            f"{tuple(y.shape)}. Leave y out to train on all tokens."
+            f"{tuple(y.shape)}, x of shape {tuple(x.shape)}. Leave y out to train on "
+            "all tokens."
         )

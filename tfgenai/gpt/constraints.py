@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from tfgenai.core.errors import ConfigError
@@ -27,6 +28,15 @@ class Constraint(abc.ABC):
     def pattern(self) -> str:
         """The regular expression that stands for it."""
 
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Constraint":
+        """Makes the constraint from `get_config()`."""
+        return cls(**config)
+
     def automaton(self, model: Any) -> Automaton:
         """The automaton over a model's tokens; its first state is 0.
 
@@ -43,6 +53,7 @@ class Constraint(abc.ABC):
         )
 
 
+@keras.saving.register_keras_serializable("tfgenai")
 @dataclasses.dataclass(frozen=True)
 class Regex(Constraint):
     """Text that matches a regular expression in Rust's syntax, without look-around.
@@ -62,6 +73,7 @@ class Regex(Constraint):
         return self.expression
 
 
+@keras.saving.register_keras_serializable("tfgenai")
 @dataclasses.dataclass(frozen=True)
 class JSONSchema(Constraint):
     """Text that is JSON of a schema.

@@ -12,7 +12,7 @@ from tfgenai.core.token_sampling import (
     token_uniforms,
 )
 from tfgenai.gpt.automaton import Automaton
-from tfgenai.gpt.context import context_start, read_context
+from tfgenai.gpt.context import context_start, last_document, read_context
 from tfgenai.layers import TransformerDecoder
 
 Rows = Mapping[str, tf.Tensor]
@@ -94,6 +94,7 @@ class TokenLoop:
         """
         limit = self.decoder.max_sequence_length
         batch, prompt_slots = tf.shape(prompts)[0], prompts.shape[1]
+        prompts, num_prompt = last_document(prompts, num_prompt, self.end_token)
         uniforms = self._uniforms(rows)
         history = tf.pad(prompts, [[0, 0], [0, self.max_new_tokens]])
         start = context_start(num_prompt, limit)
@@ -154,7 +155,7 @@ class TokenLoop:
 
             def slide() -> tuple[tf.Tensor, Any]:
                 hidden, cache = go_on()
-                width = limit - max(limit // 2, 1)
+                width = limit + 1 - max(limit // 2, 1)
                 fresh_hidden, fresh = fill_cache(
                     state.history, state.length, start, width
                 )

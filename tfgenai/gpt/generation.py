@@ -11,6 +11,7 @@ from tfgenai.core.ema import WeightAverage
 from tfgenai.core.generation import require_positive
 from tfgenai.data.tokenizers import Tokenizer
 from tfgenai.gpt.constraints import Constraint
+from tfgenai.gpt.context import last_document
 from tfgenai.gpt.decoding import TokenLoop, Written
 from tfgenai.gpt.knobs import bias_knobs, knob_conditions, stop_knobs
 from tfgenai.gpt.prompts import Prompts, next_size, to_prompts
@@ -216,6 +217,8 @@ class TextGeneration:
 
         def write(prompt: tf.Tensor, num_prompt: tf.Tensor, **rows: tf.Tensor) -> Any:
             if decoding is not None:
+                end = self.end_token
+                prompt, num_prompt = last_document(prompt, num_prompt, end)
                 return decoding.write(loop, prompt, num_prompt, rows)
             return loop.write(prompt, num_prompt, rows)
 

@@ -249,7 +249,10 @@ class GPT(Serving, GenerativeModel):
         check_batch(x, y, self.max_sequence_length)
         if sample_weight is not None and sample_weight.shape.rank == 2:
             sample_weight = sample_weight[:, 1:]
-        mask = None if y is None else tf.cast(y, tf.bool)[:, 1:]
+        # What follows padding is predicted from nothing, as the first token is.
+        mask = x[:, :-1] >= 0
+        if y is not None:
+            mask &= tf.cast(y, tf.bool)[:, 1:]
         return target_weights(x[:, 1:], mask, sample_weight)
 
     def batch_weight(self, x: Any) -> tf.Tensor:

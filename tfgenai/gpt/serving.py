@@ -40,7 +40,7 @@ class Serving(TextGeneration, Scoring):
         max_prompt_tokens: int | None = None,
         max_new_tokens: int | None = None,
         token_buckets: Sequence[int] | None = None,
-        chunk_tokens: int = USUAL_CHUNK,
+        chunk_tokens: int | None = None,
         grammars: Mapping[str, Constraint] | None = None,
     ) -> dict[str, Any]:
         """What an export is made with; see `export_serving`.
@@ -92,7 +92,7 @@ class Serving(TextGeneration, Scoring):
         max_prompt_tokens: int | None = None,
         max_new_tokens: int | None = None,
         token_buckets: Sequence[int] | None = None,
-        chunk_tokens: int = USUAL_CHUNK,
+        chunk_tokens: int | None = None,
         grammars: Mapping[str, Constraint] | None = None,
         **kwargs: Any,
     ) -> Path:
@@ -106,7 +106,7 @@ class Serving(TextGeneration, Scoring):
             token_buckets: sizes below both caps, for each of which there is a signature
                 `generate_up_to_<k>_tokens` with prompts of at most k tokens and at most
                 k new ones; None for those of 32 and 128 that fit, () for none.
-            chunk_tokens: tokens that `decode_chunk` writes at a time.
+            chunk_tokens: tokens that `decode_chunk` writes at a time; None for 16.
             grammars: `Regex` or `JSONSchema` by name, which requests choose by number
                 in `grammar`: 1 is the first.
             **kwargs: passed on to `tfgenai.export.export_saved_model`.

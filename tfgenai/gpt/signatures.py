@@ -105,7 +105,7 @@ class Endpoints:
 
         return row_signature(
             answer,
-            [self._strings(_PROMPTS), SEED, *(knobs if with_knobs else ())],
+            [self._strings(_PROMPTS, prompt_cap), SEED, *(knobs if with_knobs else ())],
             f"Texts that begin with prompts of at most {prompt_cap} tokens, with at "
             f"most {new_cap} new ones" + (", with every knob." if with_knobs else "."),
             left_out=() if with_knobs else knobs,
@@ -122,7 +122,7 @@ class Endpoints:
 
         return row_signature(
             answer,
-            [self._strings(_PROMPTS)],
+            [self._strings(_PROMPTS, self._prompt_cap)],
             "Tokens of prompts, as decode_chunk takes them.",
             check=lambda rows: self._encode(rows[_PROMPTS], self._prompt_cap)[2],
         )
@@ -144,17 +144,17 @@ class Endpoints:
             "embed": "One vector a text: the mean of its tokens' vectors.",
         }
         return row_signature(
-            answer, [self._strings(_TEXTS)], described[verb], check=check
+            answer, [self._strings(_TEXTS, slots)], described[verb], check=check
         )
 
-    def _strings(self, name: str) -> Condition:
-        """A text input, with texts of some tokens that the model knows as examples."""
+    def _strings(self, name: str, cap: int) -> Condition:
+        """A text input, with texts of at most `cap` known tokens as examples."""
         pieces = [
             piece.decode()
             for piece in self._model.tokenizer.token_bytes()
             if piece.isascii() and piece.decode().isprintable() and piece
         ][: 2 * _NUM_EXAMPLES]
-        texts = ["".join(pieces[i : 2 * i + 2]) for i in range(_NUM_EXAMPLES)]
+        texts = ["".join(pieces[i : 2 * i + 2][:cap]) for i in range(_NUM_EXAMPLES)]
         return Condition(
             name,
             "string",

@@ -193,7 +193,7 @@ class TransformerDecoder(keras.layers.Layer):
             **stddevs,
         }
         feed_forward = {
-            "intermediate_dim": self.intermediate_dim or self._usual_intermediate_dim(),
+            "intermediate_dim": self._intermediate_dim(),
             "activation": self.activation,
             "use_bias": self.use_bias,
             **stddevs,
@@ -226,7 +226,9 @@ class TransformerDecoder(keras.layers.Layer):
             )
         self.built = True
 
-    def _usual_intermediate_dim(self) -> int:
+    def _intermediate_dim(self) -> int:
+        if self.intermediate_dim is not None:
+            return self.intermediate_dim
         if self.activation != "swiglu":
             return 4 * self.hidden_dim
         return -(-8 * self.hidden_dim // 3 // 8) * 8

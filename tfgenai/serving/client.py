@@ -1,6 +1,6 @@
 """A client of `tfgenai serve` and of TensorFlow Serving, without TensorFlow."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -15,6 +15,7 @@ from tfgenai.serving.client_inputs import (
     to_caller,
     to_rows,
 )
+from tfgenai.serving.client_loops import Loops
 from tfgenai.serving.client_types import (
     ModelMetadata,
     Transport,
@@ -22,15 +23,11 @@ from tfgenai.serving.client_types import (
     nearest,
 )
 
-_STEP = "denoise_step"
-# What a loop of steps passes on by itself.
-_CARRIED = {"step", "state"}
-
 _ERROR = "error"
 _PROTOCOLS = ("grpc", "rest")
 
 
-class Client:
+class Client(Loops):
     """Calls the signatures of one served model.
 
     Args:
@@ -126,49 +123,6 @@ class Client:
         chosen = signature or choose_signature(metadata.signatures, given)
         arrays = to_rows(metadata.signature(chosen), given)
         return self._run(chosen, arrays, return_errors, timeout)
-
-    def generate_progressively(
-        self, *, timeout: float | None = None, **inputs: Any
-    ) -> Iterator[dict[str, np.ndarray]]:
-        """Generates one sample a row, and shows them after each step.
-
-        For models that sample in steps and serve `denoise_step`. The state travels
-        with each request, so that it does not matter which replica answers. Rows of
-        fewer steps stand still at the end; the last of what is yielded is what
-        `generate` answers.
-
-        Args:
-            timeout: seconds to wait at most for each step; None for the client's.
-            **inputs: values by name, as `generate` takes them.
-
-        Returns:
-            An iterator of arrays by name, such as `{"images": ...}`.
-
-        Raises:
-            RowError: if the model refuses rows; it holds their numbers.
-            ServingError: if the server refuses or fails.
-            ValueError: if the model has no such signature, or an input is unknown,
-                missing or does not fit.
-            TypeError: if an input is of another kind.
-        """
-        metadata = self.metadata(timeout=timeout)
-        step = metadata.signature(_STEP)
-        basic = metadata.signature(GENERATE)
-        check_names(inputs, step.inputs.keys() - _CARRIED, basic.inputs)
-        arrays = to_rows(step, inputs)
-        return self._steps(arrays, timeout)
-
-    def _steps(
-        self, inputs: dict[str, np.ndarray], timeout: float | None
-    ) -> Iterator[dict[str, np.ndarray]]:
-        number, state = np.zeros_like(inputs["step"]), np.zeros_like(inputs["state"])
-        is_done = False
-        while not is_done:
-            carried = {"step": number, "state": state}
-            outputs = self._run(_STEP, inputs | carried, False, timeout)
-            number, state = number + 1, outputs.pop("state")
-            is_done = bool(outputs.pop("is_done").all())
-            yield outputs
 
     def predict(
         self,

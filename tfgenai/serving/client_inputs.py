@@ -11,9 +11,11 @@ from tfgenai.serving.client_types import SignatureInfo, nearest
 GENERATE = "generate"
 GENERATE_ADVANCED = "generate_advanced"
 NUM_STEPS = "num_steps"
+MAX_NEW_TOKENS = "max_new_tokens"
+PROMPTS = "prompts"
 
 _BYTES_SUFFIX = "_bytes"
-_BUCKET = re.compile(r"generate_up_to_(\d+)_steps")
+_BUCKET = re.compile(r"generate_up_to_(\d+)_(steps|tokens)")
 
 
 def choose_signature(
@@ -26,24 +28,39 @@ def choose_signature(
         given: the caller's values by name.
 
     Returns:
-        `generate` where that takes all of them. Otherwise, if numbers of steps are
-        given, the smallest `generate_up_to_<k>_steps` in which all rows fit, so that
-        they wait for no longer ones of other clients; or `generate_advanced`.
+        `generate` where that takes all of them. Otherwise, if numbers of steps or of
+        new tokens are given, the smallest `generate_up_to_<k>_steps` or `..._tokens` in
+        which all rows fit, so that they wait for no longer ones of other clients; or
+        `generate_advanced`.
     """
     if given.keys() <= signatures[GENERATE].inputs.keys():
         return GENERATE
-    steps = np.asarray(given.get(NUM_STEPS, []))
-    # A row without a number of its own takes the default, which is not known here.
-    if steps.size and steps.dtype.kind in "iu" and steps.min() >= 1:
-        buckets = {
-            int(match[1]): name
-            for name in signatures
-            if (match := _BUCKET.fullmatch(name))
-        }
-        fits = [limit for limit in buckets if limit >= steps.max()]
-        if fits:
-            return buckets[min(fits)]
-    return GENERATE_ADVANCED
+    sizes = {
+        (int(match[1]), match[2]): name
+        for name in signatures
+        if (match := _BUCKET.fullmatch(name))
+    }
+    needed = {"steps": _largest(given.get(NUM_STEPS))}
+    tokens = _largest(given.get(MAX_NEW_TOKENS))
+    if tokens is not None:
+        # A token stands for a byte or more.
+        texts = np.ravel(np.asarray(given.get(PROMPTS, ""), object)).tolist()
+        encoded = [text.encode() if isinstance(text, str) else text for text in texts]
+        needed["tokens"] = max(tokens, *(len(text) for text in encoded))
+    fits = [
+        (limit, name)
+        for (limit, unit), name in sizes.items()
+        if needed.get(unit) is not None and limit >= needed[unit]
+    ]
+    return min(fits)[1] if fits else GENERATE_ADVANCED
+
+
+def _largest(values: Any) -> int | None:
+    """The largest of counts; None if a row has none, whose default is not known."""
+    counts = np.asarray([] if values is None else values)
+    if not counts.size or counts.dtype.kind not in "iu" or counts.min() < 1:
+        return None
+    return int(counts.max())
 
 
 def check_names(

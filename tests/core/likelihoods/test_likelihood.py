@@ -44,6 +44,37 @@ def test_xla_gives_the_same(likelihood, parameters):
         np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-4)
 
 
+DRAWN = [name for name in LIKELIHOODS.names() if name != "gaussian"]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_draws_at_the_rows_uniforms_are_the_samples(name):
+    likelihood = LIKELIHOODS.create(name)
+    shape = (4, 3, 3, likelihood.num_parameters(1))
+    parameters = random.numpy_generator(0).normal(size=shape).astype(np.float32)
+    seeds = random.row_seeds(0, 4)
+    # The mixture takes its components from the first stream, values from the second.
+    streams = range(likelihood.num_uniforms(1))[::-1]
+    u = [random.row_uniform(seeds, (3, 3, 1), stream) for stream in streams]
+    drawn = likelihood.draw(parameters, tf.concat(u, axis=-1))
+    np.testing.assert_allclose(drawn, likelihood.sample(parameters, seeds), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_temperatures_are_of_rows_and_zero_leaves_no_chance(name):
+    likelihood = LIKELIHOODS.create(name)
+    size = likelihood.num_parameters(3)
+    parameters = random.numpy_generator(0).normal(size=(4, size)).astype(np.float32)
+    u = random.numpy_generator(1).random((2, 4, likelihood.num_uniforms(3)))
+    u = u.astype(np.float32)
+    cold = np.float32([[0.0], [1.0], [0.0], [1.0]])
+    first, second = (likelihood.draw(parameters, row, cold).numpy() for row in u)
+    np.testing.assert_array_equal(first[::2], second[::2])
+    assert (first[1::2] != second[1::2]).any()
+    warm = likelihood.draw(parameters, u[0]).numpy()
+    np.testing.assert_array_equal(first[1::2], warm[1::2])
+
+
 def test_arithmetic_is_float32_in_half_precision(likelihood, parameters):
     half = tf.cast(parameters, tf.float16)
     single = tf.cast(half, tf.float32)

@@ -68,9 +68,10 @@ def show(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Print the card of a set or of a folder of images: counts, labels, hashes.
+    """Print the card of images or text: counts, labels, hashes.
 
-    NAME_OR_PATH is `digits`, the name of a TFDS set, or a folder.
+    NAME_OR_PATH is `digits`, `pydoc_topics`, the name of a TFDS set, a folder, or a
+    .txt file.
     """
     from tfgenai.data.arrays import describe
 

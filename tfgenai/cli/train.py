@@ -21,11 +21,13 @@ def _recipe_names() -> str:
     short_help="Train a model from a recipe.",
 )
 @click.argument("recipe", required=False)
-@click.option("--data", help="Data set or folder of images.  [data.name]")
-@click.option("--model", "family", help="Family, VAE or GAN.  [model.family]")
+@click.option("--data", help="Data set, or folder or file of data.  [data.name]")
+@click.option("--model", "family", help="Family, such as VAE or GPT.  [model.family]")
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes.  [fit.epochs]")
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), help="Images a step.  [data.batch_size]"
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help="Examples a step.  [data.batch_size]",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything.  [seed]")
 @click.option(

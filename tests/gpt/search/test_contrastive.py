@@ -17,7 +17,8 @@ def by_hand(model, prompt, num_tokens, num_candidates, alpha):
         candidates = np.argsort(-probs, kind="stable")[:num_candidates]
         merits = []
         for token in candidates:
-            hidden = model.hidden_states(tf.constant([[*text, token]], tf.int32))[0]
+            # The end token is a candidate as others are; it begins no document here.
+            hidden = model.decoder(tf.constant([[*text, token]], tf.int32))[0]
             hidden = hidden.numpy() / np.linalg.norm(hidden, axis=-1, keepdims=True)
             likeness = (hidden[:-1] @ hidden[-1]).max()
             merits.append((1 - alpha) * probs[token] - alpha * likeness)

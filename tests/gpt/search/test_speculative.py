@@ -117,6 +117,8 @@ def test_rows_do_not_depend_on_each_other(model):
 def test_a_draft_of_other_tokens_is_refused(model):
     draft = tg.GPT(6, max_sequence_length=16, num_layers=1, num_heads=1, hidden_dim=4)
     with pytest.raises(ValueError, match=r"draft\.vocabulary_size=6"):
-        model.generate_tokens([[0]], decoding=SpeculativeSampling(draft))
+        model.generate_tokens(
+            [[0]], max_new_tokens=2, decoding=SpeculativeSampling(draft)
+        )
     with pytest.raises(ValueError, match="num_draft_tokens"):
         SpeculativeSampling(draft, 0)

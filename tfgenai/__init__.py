@@ -11,17 +11,22 @@ __version__ = "0.1.0"
 _MODELS = {
     "DiffusionModel": "tfgenai.diffusion",
     "GAN": "tfgenai.gan",
+    "GPT": "tfgenai.gpt",
+    "ImageGPT": "tfgenai.autoregressive",
     "LatentDiffusion": "tfgenai.diffusion",
+    "PixelCNN": "tfgenai.autoregressive",
     "VAE": "tfgenai.vae",
     "GenerativeModel": "tfgenai.core.model",
     "load_model": "tfgenai.families",
 }
 _PACKAGES = (
+    "autoregressive",
     "data",
     "diffusion",
     "evaluate",
     "export",
     "gan",
+    "gpt",
     "layers",
     "serving",
     "train",
@@ -29,6 +34,7 @@ _PACKAGES = (
 )
 
 __all__ = [  # noqa: RUF022 - sorted without regard to case
+    "autoregressive",
     "data",
     "diffusion",
     "DiffusionModel",
@@ -37,9 +43,13 @@ __all__ = [  # noqa: RUF022 - sorted without regard to case
     "GAN",
     "gan",
     "GenerativeModel",
+    "GPT",
+    "gpt",
+    "ImageGPT",
     "LatentDiffusion",
     "layers",
     "load_model",
+    "PixelCNN",
     "serving",
     "train",
     "VAE",

@@ -6,8 +6,10 @@ from typing import Any
 
 import keras
 
+import tfgenai.autoregressive
 import tfgenai.diffusion
 import tfgenai.gan
+import tfgenai.gpt
 import tfgenai.vae  # noqa: F401
 from tfgenai.core.errors import CheckpointError
 from tfgenai.core.model import GenerativeModel

@@ -71,3 +71,16 @@ def test_mistakes_are_said_on_one_line(run, arguments, code, words):
     assert done.exit_code == code
     assert done.stdout == ""
     assert words in done.stderr
+
+
+def test_show_counts_text(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("né né", encoding="utf-8")
+    result = CliRunner().invoke(cli, ["data", "show", str(path), "--json"])
+    assert result.exit_code == 0, result.output
+    split = json.loads(result.stdout)["splits"]["train"]
+    assert (split["num_examples"], split["num_characters"]) == (1, 5)
+    assert split["num_bytes"] == 7
+    words = CliRunner().invoke(cli, ["data", "show", str(path)]).stdout
+    assert "text in UTF-8" in words
+    assert "train: 1 documents" in words

@@ -72,7 +72,8 @@ def test_the_best_model_comes_before_the_last(run_folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--output", "samples.txt"], 2, "samples.txt"),
+        (["--output", "samples.txt"], 2, "makes no texts"),
+        (["--output", "samples.bin"], 2, "samples.bin"),
         (["--labels", "a"], 2, "--labels"),
         (["--labels", "7"], 1, "labels=7"),
         (["--set", "temperatur=1"], 1, "Did you mean 'temperature'?"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +15,63 @@ IMAGE_SHAPE = (8, 8, 1)
 NUM_CLASSES = 10
 
 
+def batches(n: int = 24, batch_size: int = 8, drop_remainder: bool = True):
+    """Real digits, thresholded to {-1, 1} so that every likelihood is one."""
+    digits = tg.data.load_arrays("digits", split="train")
+    x = np.where(digits.images[:n] > 127, 1.0, -1.0).astype(np.float32)
+    dataset = tf.data.Dataset.from_tensor_slices((x, digits.labels[:n]))
+    return dataset.batch(batch_size, drop_remainder=drop_remainder)
+
+
+def shuffled(batch_size: int = 64):
+    """The pipeline as users have it, with shuffling and augmentation on."""
+    return tg.data.load(
+        "digits",
+        split="train[:20%]",
+        batch_size=batch_size,
+        shuffle=True,
+        augment=("shift",),
+        seed=3,
+        drop_remainder=True,
+    )
+
+
+TEXT = b"To be, or not to be, that is the question: whether it is nobler to suffer. "
+
+
+def token_batches(n: int = 24, batch_size: int = 8, drop_remainder: bool = True):
+    """Pieces of a text, of different length: no two batches have as many targets."""
+    dataset = tf.data.Dataset.from_tensor_slices(_tokens(n))
+    return dataset.batch(batch_size, drop_remainder=drop_remainder)
+
+
+class ShuffledTokens:
+    """The protocol of `tfgenai.data` datasets: an order that depends on the epoch."""
+
+    def __init__(self, batch_size: int = 8):
+        self.batch_size = batch_size
+        self.steps_per_epoch = 24 // batch_size
+
+    def for_epochs(self, initial_epoch: int, epochs: int) -> tf.data.Dataset:
+        orders = [
+            random.numpy_generator(3, epoch).permutation(24)
+            for epoch in range(initial_epoch, epochs)
+        ]
+        dataset = tf.data.Dataset.from_tensor_slices(
+            _tokens(24)[np.concatenate(orders)]
+        )
+        return dataset.batch(self.batch_size, drop_remainder=True)
+
+
+def _tokens(n: int) -> np.ndarray:
+    text = np.frombuffer(TEXT, np.uint8).astype(np.int32)
+    rows = np.stack([np.roll(text, -5 * i)[:9] for i in range(n)])
+    rows[:, 0] = tg.data.tokenizers.ByteTokenizer.end_token
+    for i, row in enumerate(rows):
+        row[9 - i % 4 :] = -1
+    return rows
+
+
 @dataclasses.dataclass(frozen=True)
 class Descriptor:
     """A model to hold to the laws.
@@ -23,17 +81,40 @@ class Descriptor:
         make: takes the base class's arguments and returns a new model.
         conditional: whether it takes labels.
         has_batch_norm: whether statistics differ by how a batch is split.
+        prompts: beginnings of its samples, where they are texts.
+        noise: the function of `core.random` that its training draws with.
+        batches: makes a dataset of so many rows.
+        shuffled: makes a dataset as users have it.
+        generate_options: further arguments of `generate`, those of the export.
+        export_options: further arguments of `export_serving`.
     """
 
     name: str
     make: Callable[..., GenerativeModel]
     conditional: bool = False
     has_batch_norm: bool = False
+    prompts: tuple[str, ...] = ()
+    noise: str = "normal"
+    batches: Callable[..., Any] = batches
+    shuffled: Callable[..., Any] = shuffled
+    generate_options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    export_options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def conditions(self, n: int) -> dict[str, np.ndarray]:
+    def conditions(self, n: int) -> dict[str, Any]:
+        """What a request of `n` rows must say."""
+        if self.prompts:
+            return {"prompts": [self.prompts[i % len(self.prompts)] for i in range(n)]}
         if not self.conditional:
             return {}
         return {"labels": np.arange(n, dtype=np.int32) % NUM_CLASSES}
+
+    def generate(
+        self, model: GenerativeModel, n: int, *, rows: slice = slice(None), **given: Any
+    ) -> Any:
+        """Samples of some of `n` rows, as `model.generate` gives them."""
+        conditions = {name: v[rows] for name, v in self.conditions(n).items()}
+        first = conditions.pop("prompts", len(range(n)[rows]))
+        return model.generate(first, **conditions, **self.generate_options, **given)
 
 
 def vae(**kwargs):
@@ -131,6 +212,49 @@ def latent_diffusion(**kwargs):
     )
 
 
+def pixel_cnn(**kwargs):
+    return tg.PixelCNN(
+        IMAGE_SHAPE,
+        num_filters=4,
+        num_blocks=2,
+        first_kernel_size=5,
+        dilations=(1, 2),
+        attention_blocks=(1,),
+        num_heads=2,
+        row_context_dim=8,
+        num_row_blocks=2,
+        num_classes=NUM_CLASSES,
+        dropout=0.1,
+        **kwargs,
+    )
+
+
+def image_gpt(**kwargs):
+    return tg.ImageGPT(
+        IMAGE_SHAPE,
+        num_classes=NUM_CLASSES,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        dropout=0.1,
+        **kwargs,
+    )
+
+
+def gpt(**kwargs):
+    return tg.GPT(
+        tokenizer=tg.data.tokenizers.ByteTokenizer(),
+        max_sequence_length=16,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        position_embedding="rotary",
+        num_key_value_heads=1,
+        dropout=0.1,
+        **kwargs,
+    )
+
+
 MODELS = [
     Descriptor("vae", vae),
     Descriptor("conditional_conv_vae", conditional_conv_vae, conditional=True),
@@ -140,28 +264,32 @@ MODELS = [
     Descriptor("dit_flow_diffusion", dit_flow),
     Descriptor("edm_diffusion", edm_diffusion),
     Descriptor("latent_diffusion", latent_diffusion, conditional=True),
+    Descriptor("pixel_cnn", pixel_cnn, conditional=True, noise="uniform"),
+    Descriptor("image_gpt", image_gpt, conditional=True, noise="uniform"),
+    Descriptor(
+        "gpt",
+        gpt,
+        prompts=("To be", "ñ", "that is "),
+        noise="uniform",
+        batches=token_batches,
+        shuffled=ShuffledTokens,
+        generate_options={"max_new_tokens": 10},
+        export_options={
+            "max_prompt_tokens": 8,
+            "max_new_tokens": 10,
+            "token_buckets": (5,),
+            "chunk_tokens": 4,
+        },
+    ),
 ]
 
 
-def batches(n: int = 24, batch_size: int = 8, drop_remainder: bool = True):
-    """Real digits, thresholded to {-1, 1} so that every likelihood is one."""
-    digits = tg.data.load_arrays("digits", split="train")
-    x = np.where(digits.images[:n] > 127, 1.0, -1.0).astype(np.float32)
-    dataset = tf.data.Dataset.from_tensor_slices((x, digits.labels[:n]))
-    return dataset.batch(batch_size, drop_remainder=drop_remainder)
-
-
-def shuffled(batch_size: int = 64):
-    """The pipeline as users have it, with shuffling and augmentation on."""
-    return tg.data.load(
-        "digits",
-        split="train[:20%]",
-        batch_size=batch_size,
-        shuffle=True,
-        augment=("shift",),
-        seed=3,
-        drop_remainder=True,
-    )
+def assert_same_samples(a: Any, b: Any, atol: float = 0.0) -> None:
+    assert len(a) == len(b) > 0
+    if isinstance(a, np.ndarray):
+        np.testing.assert_allclose(a, b, rtol=0, atol=atol)
+    else:
+        assert list(a) == list(b)
 
 
 def state(model: GenerativeModel) -> dict[str, np.ndarray]:

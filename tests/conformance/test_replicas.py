@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models import assert_same_state, batches, constant_noise, state
+from models import assert_same_state, constant_noise, state
 
 import tfgenai as tg
 from tfgenai.core import random
@@ -16,9 +16,8 @@ def trained(descriptor, n, batch_size):
     model.compile(
         **{name: keras.optimizers.SGD(0.01) for name in model.optimizer_names}
     )
-    model.fit(
-        batches(n=n, batch_size=batch_size, drop_remainder=False), epochs=1, verbose=0
-    )
+    data = descriptor.batches(n=n, batch_size=batch_size, drop_remainder=False)
+    model.fit(data, epochs=1, verbose=0)
     # the norms that are noted are those of the first replica's gradients
     return {k: v for k, v in state(model).items() if "gradient_norms" not in k}
 
@@ -44,18 +43,18 @@ def test_two_replicas_take_the_step_of_one(descriptor, n, monkeypatch):
 @pytest.mark.slow
 def test_replicas_draw_different_noise(descriptor, monkeypatch):
     drawn = []
-    real = random.normal
+    real = getattr(random, descriptor.noise)
 
-    def spy(seed, shape, dtype="float32"):
-        noise = real(seed, shape, dtype)
+    def spy(seed, shape, *further):
+        noise = real(seed, shape, *further)
         tf.py_function(lambda v: drawn.append(v.numpy()), [noise], [])
         return noise
 
-    monkeypatch.setattr(random, "normal", spy)
+    monkeypatch.setattr(random, descriptor.noise, spy)
     with tg.train.strategy("mirrored").scope():
         model = descriptor.make()
         model.compile()
-        model.fit(batches(n=8, batch_size=8), verbose=0)
+        model.fit(descriptor.batches(n=8, batch_size=8), verbose=0)
     assert len(drawn) >= 2
     assert all(len(noise) == 4 for noise in drawn)  # half of the batch each
     firsts = {noise.ravel()[0].item() for noise in drawn}

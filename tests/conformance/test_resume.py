@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 import pytest
-from models import MODELS, assert_same_state, shuffled, state
+from models import MODELS, assert_same_state, state
 
 import tfgenai as tg
 
@@ -40,7 +40,7 @@ class KillAfter(keras.callbacks.Callback):
 def train(descriptor, folder, epochs, callbacks=()):
     model = make(descriptor)
     model.fit(
-        shuffled(),
+        descriptor.shuffled(),
         epochs=epochs,
         verbose=0,
         callbacks=[tg.train.Backup(folder), *callbacks],
@@ -50,7 +50,7 @@ def train(descriptor, folder, epochs, callbacks=()):
 
 def test_a_resumed_run_is_the_unbroken_run(descriptor, tmp_path):
     whole = make(descriptor)
-    whole.fit(shuffled(), epochs=4, verbose=0)
+    whole.fit(descriptor.shuffled(), epochs=4, verbose=0)
     train(descriptor, tmp_path / "backup", 2)
     resumed = train(descriptor, tmp_path / "backup", 4)
     assert int(resumed.step.numpy()) == int(whole.step.numpy()) > 0
@@ -61,7 +61,7 @@ def test_a_resumed_run_is_the_unbroken_run(descriptor, tmp_path):
 def test_a_killed_process_resumes_bit_for_bit(tmp_path):
     descriptor = MODELS[2]  # the one with dropout
     whole = make(descriptor)
-    whole.fit(shuffled(), epochs=4, verbose=0)
+    whole.fit(descriptor.shuffled(), epochs=4, verbose=0)
     backup = tmp_path / "backup"
     done = subprocess.run(
         [sys.executable, __file__, str(backup)],

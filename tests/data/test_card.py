@@ -41,7 +41,8 @@ def test_the_words_name_counts_classes_and_licence(card):
     [
         {"format": 9},
         {"splits": {"train": {"num": 3}}},
-        {"image_shape": None},
+        {"image_shape": 3},
+        {"value_range": None},
         {"unknown": 1},
         {"splits": None},
     ],

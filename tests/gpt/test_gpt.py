@@ -70,7 +70,7 @@ def test_evaluation_is_the_mean_over_all_tokens_of_the_split(options):
     # the mean over batches is another number
     sums = [[each.sum() for each in by_hand(model, part)] for part in parts]
     means = [loss / count for loss, count in sums]
-    assert abs(np.mean(means) - expected) > 0.01
+    assert abs(np.mean(means) - expected) > 1e-3
     assert evaluate(model, parts) == figures
 
 
@@ -146,7 +146,7 @@ def test_it_learns_to_count(options):
     )
     model.compile(keras.optimizers.Adam(0.02), jit_compile=False)
     losses = model.fit(batches(n=160), epochs=3, verbose=0).history["loss"]
-    assert losses[0] > 0.5
+    assert losses[0] > 0.2
     assert losses[-1] < 0.1
     (tokens,) = model.generate_tokens([[3]], temperature=0.0, max_new_tokens=6)
     assert tokens.tolist() == [4, 5, 6, 7, 8, 9]
@@ -356,7 +356,7 @@ def test_bad_data_are_refused_before_a_step(data, words):
 
 def test_weights_of_another_vocabulary_are_refused(tmp_path):
     tiny().save_weights(tmp_path / "m.weights.h5")
-    with pytest.raises(ValueError, match="shape"):
+    with pytest.raises(ValueError, match="token_embedding"):
         tiny(vocabulary_size=13).load_weights(tmp_path / "m.weights.h5")
 
 

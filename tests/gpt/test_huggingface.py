@@ -141,7 +141,11 @@ def test_logits_are_those_of_transformers(tmp_path, kind):
     assert len(list((tmp_path / "shards").glob("*.safetensors"))) > 1
     compare(tmp_path / "shards", theirs)
     theirs.to(torch.bfloat16).save_pretrained(tmp_path / "half")
-    compare(tmp_path / "half", theirs.float())
+    # Read anew: the conversion rounded the wavelengths of rotary positions, too.
+    reread = getattr(transformers, names[kind]).from_pretrained(
+        tmp_path / "half", dtype=torch.float32
+    )
+    compare(tmp_path / "half", reread.eval())
 
 
 # ---- arguments ---------------------------------------------------------------
@@ -200,7 +204,7 @@ def with_text(tmp_path, tokenizer):
 
 def test_the_tokenizer_comes_along(with_text, tokenizer):
     model = tg.GPT.from_huggingface(with_text, tokenizer="require")
-    assert model.tokenizer.encode("low lows").tolist() == [257, 260, 82]
+    assert model.tokenizer.get_config() == tokenizer.get_config()
     assert model.end_token == tokenizer.end_token
     assert model.generate("low", max_new_tokens=2, seed=1)[0].startswith("low")
     assert tg.GPT.from_huggingface(with_text).tokenizer is not None
@@ -215,7 +219,7 @@ def test_the_pair_of_files_of_gpt2_is_read(with_text, tokenizer):
     merges = "\n".join(["#version: 0.2", *tokenizer.merges])
     (with_text / "merges.txt").write_text(merges, encoding="utf-8")
     model = tg.GPT.from_huggingface(with_text)
-    assert model.tokenizer.encode("low lows").tolist() == [257, 260, 82]
+    assert model.tokenizer.get_config() == tokenizer.get_config()
 
 
 def break_kind(folder):

@@ -32,7 +32,7 @@ def test_losses_are_negative_log_probabilities():
     ],
 )
 def test_weights(mask, sample_weight, expected):
-    mask = None if mask is None else tf.constant(mask, tf.bool)
+    mask = None if mask is None else tf.constant(mask)
     if sample_weight is not None:
         sample_weight = tf.constant(sample_weight)
     weights = target_weights(TARGETS, mask, sample_weight)

@@ -6,7 +6,7 @@ import pytest
 import tfgenai as tg
 from tfgenai.core import random
 from tfgenai.core.errors import RowError
-from tfgenai.serving import Client, Server, Settings
+from tfgenai.serving import Client, Server
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def server(model, tmp_path_factory):
         chunk_tokens=5,
         warmup_batch_sizes=(),
     )
-    with Server(folder, Settings(port=0, rest_api_port=0)) as server:
+    with Server(folder, port=0, rest_api_port=0) as server:
         yield server
 
 

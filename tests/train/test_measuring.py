@@ -68,6 +68,16 @@ def test_figures_are_those_of_the_evaluation(tmp_path):
     assert "<html" in (tmp_path / "report.html").read_text()
 
 
+def test_an_exact_likelihood_takes_no_samples(tmp_path):
+    asked = recipe(loss=False, nll={"num_images": 5, "binarize": "threshold"})
+    model = tg.PixelCNN((8, 8, 1), num_filters=4, num_blocks=1)
+    data = load_run_data(asked)
+    found = measure(asked, model, data, tmp_path, features=None, verbose=False)
+    nll = evaluate_nll(model, "digits", num_images=5, binarize="threshold")
+    assert found["nll"]["value"] == nll.value
+    assert "num_samples" not in found["nll"]["details"]
+
+
 def test_nothing_is_measured_that_is_not_asked_for(tmp_path):
     asked = recipe(loss=False)
     data = load_run_data(asked)

@@ -22,7 +22,8 @@ def values(**changes):
 
 
 @pytest.mark.parametrize(
-    "name", ["dcgan_mnist", "gan_digits", "vae_digits", "vae_mnist"]
+    "name",
+    ["dcgan_mnist", "gan_digits", "pixelcnn_mnist", "vae_digits", "vae_mnist"],
 )
 def test_shipped_recipes_have_no_mistakes(name):
     assert name in shipped_recipes()

@@ -42,14 +42,14 @@ def test_images_a_second_leave_validation_out(clock):
     logs = epoch(callback, clock, model, images=80, steps=4)
     assert logs == {"images_per_second": 40.0}
     assert callback.seconds_to_first_step == 3.5
-    assert (callback.seconds, callback.num_images) == (2.0, 80)
+    assert (callback.seconds, callback.count) == (2.0, 80)
     assert callback.total_seconds() == 105.0
     resumed = Throughput()
     resumed.set_model(model)
     resumed.set_backup_state(callback.get_backup_state())
     epoch(resumed, clock, model, images=20, steps=2)
     assert resumed.total_seconds() == 105.0  # its own fit has not been started
-    assert (resumed.seconds, resumed.num_images) == (3.0, 100)
+    assert (resumed.seconds, resumed.count) == (3.0, 100)
 
 
 def test_it_counts_the_images_of_a_real_run():
@@ -61,6 +61,6 @@ def test_it_counts_the_images_of_a_real_run():
         callbacks=[callback],
         validation_data=TinyData().for_epochs(0, 1),
     )
-    assert callback.num_images == 2 * 4 * 8
+    assert callback.count == 2 * 4 * 8
     assert model.steps_per_execution > 1  # listening does not slow training down
     assert all(rate > 0 for rate in history.history["images_per_second"])

@@ -327,7 +327,11 @@ class GenerativeModel(Generation, Fitting):
         variables: Sequence[keras.Variable],
     ) -> list[tf.Tensor]:
         """Moves `variables` down the gradient of the scaled loss; returns gradients."""
-        gradients = tape.gradient(loss, [v.value for v in variables])
+        gradients = [
+            # The norm of rows that stand there twice is not that of their sum.
+            tf.convert_to_tensor(each) if isinstance(each, tf.IndexedSlices) else each
+            for each in tape.gradient(loss, [v.value for v in variables])
+        ]
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return gradients
 

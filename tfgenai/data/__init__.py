@@ -1,4 +1,4 @@
-"""Raw data to `tf.data` datasets of images in [-1, 1]: sources, splits, cards.
+"""Raw data to `tf.data` datasets of images or tokens: sources, splits, cards.
 
 Names are loaded when they are first used, so that a card can be read without
 TensorFlow.
@@ -19,10 +19,19 @@ if TYPE_CHECKING:
     from tfgenai.data.offline import import_files as import_files
     from tfgenai.data.pipeline import load as load
     from tfgenai.data.sources import Source as Source
+    from tfgenai.data.sources import TextSource as TextSource
     from tfgenai.data.sources.arrays import ArraySource as ArraySource
+    from tfgenai.data.text_dataset import TextDataset as TextDataset
+    from tfgenai.data.tokenizers import BPETokenizer as BPETokenizer
+    from tfgenai.data.tokenizers import ByteTokenizer as ByteTokenizer
+    from tfgenai.data.tokenizers import CharTokenizer as CharTokenizer
+    from tfgenai.data.tokenizers import Tokenizer as Tokenizer
 
 _HOMES = {
     "ArraySource": "sources.arrays",
+    "BPETokenizer": "tokenizers",
+    "ByteTokenizer": "tokenizers",
+    "CharTokenizer": "tokenizers",
     "DatasetCard": "card",
     "ImageArrays": "arrays",
     "ImageDataset": "dataset",
@@ -33,11 +42,17 @@ _HOMES = {
     "import_files": "offline",
     "load": "pipeline",
     "load_arrays": "arrays",
+    "TextDataset": "text_dataset",
+    "TextSource": "sources",
+    "Tokenizer": "tokenizers",
 }
 
 __all__ = [  # noqa: RUF022 - sorted without regard to case
     "ArraySource",
     "augment",
+    "BPETokenizer",
+    "ByteTokenizer",
+    "CharTokenizer",
     "DatasetCard",
     "describe",
     "example_hashes",
@@ -48,6 +63,9 @@ __all__ = [  # noqa: RUF022 - sorted without regard to case
     "load_arrays",
     "Source",
     "SplitCard",
+    "TextDataset",
+    "TextSource",
+    "Tokenizer",
 ]
 
 

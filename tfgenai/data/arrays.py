@@ -5,9 +5,11 @@ import os
 
 import numpy as np
 
+from tfgenai.core.errors import DataError
 from tfgenai.data.card import DatasetCard
 from tfgenai.data.reading import MEMORY_LIMIT, ImageSize, NameOrPath, read
-from tfgenai.data.sources import open_source
+from tfgenai.data.sources import is_text, open_source
+from tfgenai.data.text import describe_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +100,7 @@ def describe(
     image_size: ImageSize | None = None,
     data_dir: "str | os.PathLike[str] | None" = None,
 ) -> DatasetCard:
-    """Reads all splits of a set and returns their card.
+    """Reads all splits of a set of images or of text and returns their card.
 
     Args:
         name_or_path: see `load`.
@@ -109,6 +111,13 @@ def describe(
         DataNotFoundError: if there is no such set, folder or network.
         DataError: if files or labels are not usable.
     """
+    if is_text(name_or_path, data_dir=data_dir):
+        if image_size is not None:
+            raise DataError(
+                "No image_size was expected with text. Received: "
+                f"{image_size=}. Leave it out."
+            )
+        return describe_text(name_or_path, data_dir=data_dir)
     source = open_source(name_or_path, data_dir=data_dir)
     splits = [name for name in source.split_names() if name != "all"]
     return read(

@@ -8,26 +8,34 @@ from tfgenai.core.errors import DataError
 
 FORMAT = 1
 
+_TUPLES = ("image_shape", "value_range", "scaled_range")
+
 
 @dataclasses.dataclass(frozen=True)
 class SplitCard:
     """One split, or one slice of a split.
 
     Args:
-        num_examples: number of examples.
-        sha256: hash of all images and labels in their order.
-        mean: mean of all pixels, of full scale: in [0, 1].
-        std: standard deviation of all pixels, of full scale.
+        num_examples: number of examples: of images, or of documents.
+        sha256: hash of all images and labels, or documents, in their order.
+        mean: mean of all pixels, of full scale: in [0, 1]; None of text.
+        std: standard deviation of all pixels, of full scale; None of text.
         num_duplicates: examples that are exact copies of another in the split.
         label_histogram: number of examples of each class, or None without labels.
+        num_characters: code points of text, or None of images.
+        num_bytes: bytes of text in UTF-8, or None of images.
+        num_tokens: tokens of text without those between documents, or None.
     """
 
     num_examples: int
     sha256: str
-    mean: float
-    std: float
+    mean: float | None = None
+    std: float | None = None
     num_duplicates: int = 0
     label_histogram: list[int] | None = None
+    num_characters: int | None = None
+    num_bytes: int | None = None
+    num_tokens: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +48,14 @@ class DatasetCard:
         licence: licence of the data, or words that say that it is unknown.
         homepage: address to read more at, or "".
         reproduce: how to get these very arrays again.
-        image_shape: `(height, width, channels)`.
+        image_shape: `(height, width, channels)`, or None of text.
         splits: the splits by name.
         class_names: name of each class, or None without labels.
-        dtype: type the images are stored in.
-        value_range: lowest and highest value that a stored pixel can take.
-        scaled_range: the same of what `tfgenai.data.load` yields.
+        dtype: type the images are stored in; of text "utf-8".
+        value_range: lowest and highest value that a stored pixel or byte can take.
+        scaled_range: the same of what `tfgenai.data.load` yields: of pixels in floats,
+            or of tokens.
+        tokenizer: what makes tokens of the text, in words, or None.
 
     Example:
         >>> split = SplitCard(num_examples=2, sha256="0" * 64, mean=0.5, std=0.5)
@@ -61,12 +71,13 @@ class DatasetCard:
     licence: str
     homepage: str
     reproduce: str
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, int, int] | None
     splits: dict[str, SplitCard]
     class_names: list[str] | None = None
     dtype: str = "uint8"
     value_range: tuple[int, int] = (0, 255)
     scaled_range: tuple[float, float] = (-1.0, 1.0)
+    tokenizer: str | None = None
 
     @property
     def num_examples(self) -> int:
@@ -76,8 +87,8 @@ class DatasetCard:
     def to_json(self) -> dict[str, Any]:
         """Returns the card as a dictionary that `json` can write."""
         values = dataclasses.asdict(self)
-        for key in ("image_shape", "value_range", "scaled_range"):
-            values[key] = list(values[key])
+        for key in _TUPLES:
+            values[key] = None if values[key] is None else list(values[key])
         return {"format": FORMAT, **values}
 
     @classmethod
@@ -95,8 +106,9 @@ class DatasetCard:
                 str(name): SplitCard(**split)
                 for name, split in values["splits"].items()
             }
-            for key in ("image_shape", "value_range", "scaled_range"):
-                fields[key] = tuple(values[key])
+            for key in _TUPLES:
+                is_text = key == "image_shape" and values[key] is None
+                fields[key] = None if is_text else tuple(values[key])
             return cls(**fields)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DataError(
@@ -124,10 +136,8 @@ class DatasetCard:
         return cls.from_json(storage.read_json(path))
 
     def __str__(self) -> str:
-        height, width, channels = self.image_shape
         lines = [
-            f"{self.name}: {height} x {width} x {channels} {self.dtype} in "
-            f"[{self.value_range[0]}, {self.value_range[1]}]",
+            f"{self.name}: {self._kind()}",
             f"  source     {self.source}",
             f"  licence    {self.licence}",
         ]
@@ -137,10 +147,19 @@ class DatasetCard:
             names = ", ".join(self.class_names[:12])
             more = ", ..." if len(self.class_names) > 12 else ""
             lines.append(f"  classes    {len(self.class_names)}: {names}{more}")
+        if self.tokenizer is not None:
+            lines.append(f"  tokenizer  {self.tokenizer}")
         lines.append(f"  reproduce  {self.reproduce}")
         for name, split in self.splits.items():
-            lines.append(f"{name}: {split.num_examples:,} examples")
-            lines.append(f"  mean {split.mean:.4f}, std {split.std:.4f} of full scale")
+            lines.append(f"{name}: {split.num_examples:,} {self._examples}")
+            if split.mean is not None and split.std is not None:
+                lines.append(
+                    f"  mean {split.mean:.4f}, std {split.std:.4f} of full scale"
+                )
+            for unit in ("characters", "bytes", "tokens"):
+                count = getattr(split, f"num_{unit}")
+                if count is not None:
+                    lines.append(f"  {count:,} {unit}")
             if split.num_duplicates:
                 lines.append(f"  {split.num_duplicates} exact duplicates")
             if split.label_histogram is not None:
@@ -149,3 +168,14 @@ class DatasetCard:
                 lines.append(f"  per class {counts}{more}")
             lines.append(f"  sha256 {split.sha256}")
         return "\n".join(lines)
+
+    @property
+    def _examples(self) -> str:
+        return "documents" if self.image_shape is None else "examples"
+
+    def _kind(self) -> str:
+        if self.image_shape is None:
+            return f"text in {self.dtype.upper()}"
+        height, width, channels = self.image_shape
+        low, high = self.value_range
+        return f"{height} x {width} x {channels} {self.dtype} in [{low}, {high}]"

@@ -1,8 +1,6 @@
 """ImageDataset: batches whose order and noise are a function of seed and epoch."""
 
 import dataclasses
-import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,11 +9,11 @@ import tensorflow as tf
 from tfgenai.core import random
 from tfgenai.data.augment import Augmentation
 from tfgenai.data.card import DatasetCard
+from tfgenai.data.epochs import STREAM, Batches, EpochDataset, finished
 from tfgenai.data.images import to_float
 from tfgenai.data.sources import Records
 
 SHUFFLE_WINDOW = 10_000  # examples, for sets that are read from front to back
-_STREAM = 0x64617461  # keeps these draws apart from those of a model's steps
 _ORDER, _AUGMENT, _BINARIZE, _WINDOW = range(4)
 _PREFETCH_BYTES = 16 * 2**20
 _WINDOW_BYTES = 256 * 2**20  # of decoded images in a shuffle window
@@ -58,7 +56,7 @@ class Plan:
         return not (self.shuffle or self.augment or self.binarize == "dynamic")
 
 
-class ImageDataset(tf.data.Dataset):
+class ImageDataset(EpochDataset):
     """A `tf.data.Dataset` of `(x, y)` or `x`, with its card; made by `load`.
 
     x is float32 `(batch, height, width, channels)` in [-1, 1], y int32 `(batch,)`.
@@ -72,61 +70,16 @@ class ImageDataset(tf.data.Dataset):
     """
 
     def __init__(self, plan: Plan, card: DatasetCard) -> None:
-        self.card = card
         self.num_examples = len(plan.rows)
-        self.steps_per_epoch = plan.steps_per_epoch
-        self._pipeline = _Pipeline(plan)
-        if plan.is_constant:
-            epochs = tf.data.Dataset.range(1)
-        else:
-            counter = itertools.count()
-
-            # Python is asked once an epoch. A variable would do too, but one that is
-            # made under a distribution strategy cannot be used in a dataset.
-            def next_epoch() -> Iterator[int]:
-                yield next(counter)
-
-            epochs = tf.data.Dataset.from_generator(
-                next_epoch, output_signature=tf.TensorSpec((), tf.int64)
-            )
-        self._dataset = self._pipeline.batches(epochs, self.steps_per_epoch)
-        super().__init__(self._dataset._variant_tensor)
-
-    def for_epochs(self, initial_epoch: int, epochs: int) -> tf.data.Dataset:
-        """The epochs from `initial_epoch` to `epochs` - 1, one after the other.
-
-        Args:
-            initial_epoch: number of the first epoch, from 0.
-            epochs: number of the epoch to stop before.
-
-        Returns:
-            A `tf.data.Dataset` of `steps_per_epoch * (epochs - initial_epoch)`
-            batches. An epoch's batches depend on the seed and on its number alone.
-
-        Raises:
-            ValueError: if a number is negative.
-        """
-        if initial_epoch < 0 or epochs < 0:
-            raise ValueError(
-                "Numbers from 0 on were expected. Received: initial_epoch="
-                f"{initial_epoch}, epochs={epochs}."
-            )
-        count = max(epochs - initial_epoch, 0)
-        return self._pipeline.batches(
-            tf.data.Dataset.range(initial_epoch, max(epochs, initial_epoch)),
-            self.steps_per_epoch * count,
+        super().__init__(
+            _Pipeline(plan),
+            card,
+            steps_per_epoch=plan.steps_per_epoch,
+            is_constant=plan.is_constant,
         )
 
-    @property
-    def element_spec(self) -> Any:
-        """Types and shapes of a batch."""
-        return self._dataset.element_spec
 
-    def _inputs(self) -> list[tf.data.Dataset]:
-        return [self._dataset]
-
-
-class _Pipeline:
+class _Pipeline(Batches):
     """Holds the tensors of a plan and makes datasets of epoch numbers."""
 
     def __init__(self, plan: Plan) -> None:
@@ -150,28 +103,20 @@ class _Pipeline:
             self._labels = None if labels is None else tf.constant(labels)
             self._rows = tf.constant(rows, tf.int64)
             self._row_seeds = None if row_seeds is None else tf.constant(row_seeds)
-            base = random.step_seed(plan.seed, _STREAM)
+            base = random.step_seed(plan.seed, STREAM)
             self._seeds = [random.fold(base, purpose) for purpose in range(4)]
             chosen = np.zeros(len(records), bool)
             chosen[plan.rows] = True
             self._chosen = tf.constant(chosen)
 
     def batches(self, epochs: tf.data.Dataset, num_batches: int) -> tf.data.Dataset:
-        """The batches of the epochs whose numbers `epochs` yields."""
+        """See `Batches.batches`."""
         streamed = self._stream is not None
         dataset = epochs.flat_map(self._streamed if streamed else self._by_index)
         dataset = dataset.map(self._finish, num_parallel_calls=2, deterministic=True)
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
         size = self._plan.batch_size * int(np.prod(self._plan.records.image_shape)) * 4
-        dataset = dataset.prefetch(max(2, min(16, _PREFETCH_BYTES // size)))
-        options = tf.data.Options()
-        # The autotuner holds up the end of an iteration, see keras.Model.fit.
-        options.autotune.enabled = False
-        options.deterministic = True
-        options.experimental_distribute.auto_shard_policy = (
-            tf.data.experimental.AutoShardPolicy.DATA
-        )
-        return dataset.with_options(options)
+        prefetch = max(2, min(16, _PREFETCH_BYTES // size))
+        return finished(dataset, num_batches, prefetch=prefetch)
 
     def _by_index(self, epoch: tf.Tensor) -> tf.data.Dataset:
         """Batches of `(epoch, batch, indices)` for records that have an index."""

@@ -1,8 +1,8 @@
 """`load`: from the name of a set to a dataset of batches."""
 
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +11,10 @@ from tfgenai.core.registry import unknown_name
 from tfgenai.data.augment import AUGMENTATIONS, Augmentation
 from tfgenai.data.dataset import ImageDataset, Plan
 from tfgenai.data.reading import MEMORY_LIMIT, ImageSize, NameOrPath, read
-from tfgenai.data.sources import Source
+from tfgenai.data.sources import Source, is_text
+
+if TYPE_CHECKING:
+    from tfgenai.data.tokenizers import Tokenizer
 
 _BINARIZE = ("dynamic", "static", "threshold")
 _TRAINING = ("train", "all")
@@ -30,21 +33,35 @@ def load(
     seed: int = 0,
     data_dir: "str | os.PathLike[str] | None" = None,
     memory_limit: int = MEMORY_LIMIT,
+    tokenizer: "Tokenizer | str | Mapping[str, Any] | None" = None,
+    sequence_length: int | None = None,
+    steps_per_epoch: int | None = None,
+    encoding_errors: str = "strict",
 ) -> Any:
-    """Makes a dataset of batches out of a named set or a folder of images.
+    """Makes a dataset of batches out of a named set, or files of images or text.
 
     Order, augmentation and binarization of epoch `e` are a pure function of `seed` and
     `e`, also when training is resumed. Sets above `memory_limit` are read from disk
     while training: folders in any order, TFDS sets shuffled in windows
     of 10,000 examples or 256 MiB, whichever is less.
 
+    Text becomes a stream of tokens with an end token before each document. Training
+    data are windows of `sequence_length` + 1 tokens that overlap in one, from a new
+    offset in each epoch and in random order. Other data are read in order: every token
+    of the text is predicted exactly once.
+
     Args:
-        name_or_path: "digits" (embedded), a TFDS name such as "mnist", or a folder of
-            images with a folder for each class or none; see `ImageFolder`.
+        name_or_path: of images, "digits" (embedded), a TFDS name such as "mnist", or a
+            folder of images with a folder for each class or none; see `ImageFolder`.
+            Of text, "pydoc_topics" (embedded), a TFDS name such as "tiny_shakespeare",
+            a .txt file, a pattern such as "texts/*.txt" or a folder of such files; see
+            `TextFiles`.
         split: "train", "test", or a slice such as "train[:90%]", "train[90%:]",
             "test[:1000]". Slices are stratified; with one `seed` they are disjoint and
-            leave nothing out, and exact copies are never parted. A tuple of splits
-            gives a tuple of datasets, of which the first alone is for training.
+            leave nothing out, and exact copies are never parted. One document of text
+            is cut between characters: "train[:90%]" is `text[:int(0.9 * len(text))]`.
+            A tuple of splits gives a tuple of datasets, of which the first alone is for
+            training.
         batch_size: examples in a batch.
         image_size: `(height, width)` or one number, in pixels, to bring the images to;
             None leaves them as they are.
@@ -61,10 +78,19 @@ def load(
         data_dir: where prepared TFDS sets are; None for `TFDS_DATA_DIR` or
             `~/tensorflow_datasets`.
         memory_limit: bytes of uint8 images up to which a split is kept in memory.
+        tokenizer: of text: a `Tokenizer`; "byte", the default; or "char", "bpe" or
+            `{"name": "bpe", "vocabulary_size": 2048}`, which are trained on the first
+            split and are then found as `dataset.tokenizer`.
+        sequence_length: of text: tokens that are predicted in a row; None for 256.
+        steps_per_epoch: of text: batches in an epoch of training data, whose windows
+            then begin at uniformly random places; None for windows one by one.
+        encoding_errors: of text: "strict", or "replace" for U+FFFD in place of bytes
+            that are not UTF-8.
 
     Returns:
         `ImageDataset` of `(x, y)`, or of `x` without labels: x float32 `(batch, height,
-        width, channels)` in [-1, 1], y int32 `(batch,)`. A tuple of them for a tuple.
+        width, channels)` in [-1, 1], y int32 `(batch,)`. `TextDataset` of x, int32
+        `(batch, sequence_length + 1)`. A tuple of them for a tuple.
 
     Raises:
         DataNotFoundError: if there is no such set, folder or network.
@@ -78,7 +104,31 @@ def load(
         >>> x, y = next(iter(train))
         >>> tuple(x.shape), tuple(y.shape)
         ((100, 8, 8, 1), (100,))
+        >>> text = load("pydoc_topics", tokenizer="char", sequence_length=64)
+        >>> next(iter(text)).shape, text.tokenizer.decode([text.tokenizer.end_token])
+        (TensorShape([128, 65]), '')
     """
+    text_arguments = (tokenizer, sequence_length, steps_per_epoch)
+    asks_for_text = any(value is not None for value in text_arguments)
+    if asks_for_text or is_text(name_or_path, data_dir=data_dir):
+        _refuse_image_arguments(
+            image_size=image_size, augment=augment or None, binarize=binarize
+        )
+        from tfgenai.data.text import load_text
+
+        return load_text(
+            name_or_path,
+            split=split,
+            batch_size=batch_size,
+            tokenizer=tokenizer,
+            sequence_length=sequence_length,
+            steps_per_epoch=steps_per_epoch,
+            shuffle=shuffle,
+            drop_remainder=drop_remainder,
+            encoding_errors=encoding_errors,
+            seed=seed,
+            data_dir=data_dir,
+        )
     if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)):
         raise TypeError(
             f"An integer was expected. Received: batch_size={batch_size!r}."
@@ -128,6 +178,16 @@ def load(
         )
         datasets.append(ImageDataset(plan, card))
     return datasets[0] if isinstance(split, str) else tuple(datasets)
+
+
+def _refuse_image_arguments(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise DataError(
+                f"No {name} was expected with text. Received: {name}={value!r}. Leave "
+                f"{name} out; or, to load images, tokenizer, sequence_length and "
+                "steps_per_epoch."
+            )
 
 
 def _augmentations(augment: Any) -> tuple[Augmentation, ...]:

@@ -47,11 +47,11 @@ class Slice:
         """
         match = _SYNTAX.fullmatch(text) if isinstance(text, str) else None
         if match is None:
-            raise _bad_slice(text, "it cannot be read")
+            raise bad_slice(text, "it cannot be read")
         found = cls(match["base"], match["start"] or "", match["stop"] or "")
         for value in (found.start, found.stop):
             if value.endswith("%") and abs(float(value[:-1])) > 100:
-                raise _bad_slice(text, f"{value} is more than all")
+                raise bad_slice(text, f"{value} is more than all")
         return found
 
     def rows(
@@ -82,7 +82,7 @@ class Slice:
             for text, default in ((self.start, 0), (self.stop, len(order)))
         )
         if start >= stop:
-            raise _bad_slice(
+            raise bad_slice(
                 f"{self.base}[{self.start}:{self.stop}]",
                 f"it selects none of the {len(order)} examples of {self.base!r}",
             )
@@ -142,7 +142,8 @@ def _position(text: str, n: int, default: int) -> int:
     return min(max(value, 0), n)
 
 
-def _bad_slice(text: object, why: str) -> DataError:
+def bad_slice(text: object, why: str) -> DataError:
+    """The error of a slice that cannot be used, with the reason in words."""
     return DataError(
         "A split such as 'train', 'train[:90%]', 'train[90%:]' or 'test[:1000]' was "
         f"expected. Received: split={text!r}; {why}."

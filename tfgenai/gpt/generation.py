@@ -222,8 +222,8 @@ class TextGeneration:
                 return decoding.write(loop, prompt, num_prompt, rows)
             return loop.write(prompt, num_prompt, rows)
 
-        key = ("write", slots, limit, loop.uses_penalty, loop.uses_bias)
-        key += (decoding, constraint)
+        flags = (loop.uses_penalty, loop.uses_bias)
+        key = ("write", slots, limit, *flags, decoding, constraint)
         function = self.compiled_sampler(key, write, jit_compile)
         written: Written = self.run_in_batches(function, rows, batch_size)
         return written

@@ -11,6 +11,7 @@ from tfgenai.core import random
 from tfgenai.core.model import GenerativeModel
 from tfgenai.data.tokenizers import Tokenizer
 from tfgenai.gpt.checks import check_batch, check_vocabulary
+from tfgenai.gpt.huggingface import HuggingFaceFolders
 from tfgenai.gpt.objective import mean_per_token, next_token_losses, target_weights
 from tfgenai.gpt.serving import Serving
 from tfgenai.gpt.sizes import size_arguments
@@ -21,7 +22,7 @@ _NATS_PER_BIT = math.log(2.0)
 
 
 @keras.saving.register_keras_serializable("tfgenai")
-class GPT(Serving, GenerativeModel):
+class GPT(Serving, HuggingFaceFolders, GenerativeModel):  # type: ignore[misc]  # it takes prompts
     """Language model of the GPT kind: text in, text out.
 
     Radford et al. 2018, "Improving Language Understanding by Generative Pre-Training",

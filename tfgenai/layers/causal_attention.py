@@ -186,9 +186,12 @@ class CausalAttention(keras.layers.Layer):
             Tensor like `x`, and the cache with the new tokens in it.
         """
         query, key, value = self._project(x, visibility, fused)
+        # The shape is kept as a loop was entered with, for which an update is too vague.
         cache = KeyValues(
-            tf.tensor_scatter_nd_update(cache.keys, slots, key),
-            tf.tensor_scatter_nd_update(cache.values, slots, value),
+            *(
+                tf.ensure_shape(tf.tensor_scatter_nd_update(old, slots, new), old.shape)
+                for old, new in zip(cache, (key, value), strict=True)
+            )
         )
         merged = self._attend(query, cache.keys, cache.values, visibility.mask, False)
         return self.projection(merged), cache

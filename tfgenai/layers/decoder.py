@@ -198,7 +198,6 @@ class TransformerDecoder(keras.layers.Layer):
             "use_bias": self.use_bias,
             **stddevs,
         }
-        norms = {"epsilon": self.norm_epsilon, "use_bias": self.use_bias}
         self.blocks = [
             DecoderBlock(
                 attention,
@@ -214,7 +213,11 @@ class TransformerDecoder(keras.layers.Layer):
             for i in range(self.num_layers)
         ]
         self.final_norm = make_norm_layer(
-            self.norm, **norms, name="final_norm", dtype=policy
+            self.norm,
+            epsilon=self.norm_epsilon,
+            use_bias=self.use_bias,
+            name="final_norm",
+            dtype=policy,
         )
         for layer in (*self.blocks, self.final_norm):
             layer.build((None, None, dim))
@@ -337,14 +340,15 @@ class TransformerDecoder(keras.layers.Layer):
     def _run(
         self, block: DecoderBlock, x: tf.Tensor, visibility: Visibility, training: bool
     ) -> tf.Tensor:
-        if not (self.remat and training):
-            return block(x, visibility=visibility, training=training)
+        if not training:
+            return block(x, visibility=visibility)
         # The second run must drop what the first one dropped, and it happens after the
-        # step's scope has been closed.
+        # step's scope has been closed. With one seed a block, recomputing or not, it is
+        # the same training.
         seed = random.next_scoped_seed() if self.dropout else None
 
         def run(x: tf.Tensor) -> tf.Tensor:
             with contextlib.nullcontext() if seed is None else random.seed_scope(seed):
                 return block(x, visibility=visibility, training=training)
 
-        return tf.recompute_grad(run)(x)
+        return tf.recompute_grad(run)(x) if self.remat else run(x)

@@ -40,7 +40,10 @@ def choose_signature(
         for name in signatures
         if (match := _BUCKET.fullmatch(name))
     }
-    needed = {"steps": _largest(given.get(NUM_STEPS))}
+    needed: dict[str, int] = {}
+    steps = _largest(given.get(NUM_STEPS))
+    if steps is not None:
+        needed["steps"] = steps
     tokens = _largest(given.get(MAX_NEW_TOKENS))
     if tokens is not None:
         # A token stands for a byte or more.
@@ -50,7 +53,7 @@ def choose_signature(
     fits = [
         (limit, name)
         for (limit, unit), name in sizes.items()
-        if needed.get(unit) is not None and limit >= needed[unit]
+        if unit in needed and limit >= needed[unit]
     ]
     return min(fits)[1] if fits else GENERATE_ADVANCED
 

@@ -1,6 +1,7 @@
 """From a recipe to a compiled model: families, their arguments, optimizers."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ from tfgenai.core.errors import ConfigError
 from tfgenai.core.likelihoods import LIKELIHOODS
 from tfgenai.core.model import GenerativeModel
 from tfgenai.core.registry import Registry, unknown_name
+from tfgenai.data import TextDataset, Tokenizer
 from tfgenai.data.augment import AUGMENTATIONS
 from tfgenai.diffusion import (
     LOSS_WEIGHTINGS,
@@ -23,6 +25,7 @@ from tfgenai.gan import ADVERSARIAL_LOSSES, PENALTIES
 from tfgenai.train.learning_rates import WarmupCosine
 from tfgenai.train.recipe import MonitorSection, OptimizerSection, Recipe
 from tfgenai.train.recipe_errors import check_names
+from tfgenai.train.run_text import check_text_recipe, fill_in_text
 from tfgenai.train.stages import AUTOENCODER, autoencoder_recipe
 
 _AUTO = "auto"
@@ -73,6 +76,7 @@ def check_recipe(recipe: Recipe) -> None:
             f"model.family={recipe.model.family!r}. Leave evaluate.nll out."
         )
     make_augmentations(recipe)
+    check_text_recipe(recipe)
     stage = autoencoder_recipe(recipe)
     if stage is not None:
         check_recipe(stage)
@@ -97,22 +101,28 @@ def family_of(recipe: Recipe) -> type[GenerativeModel]:
 
 
 def fill_in(
-    recipe: Recipe, *, image_shape: tuple[int, ...], num_classes: int | None
+    recipe: Recipe,
+    *,
+    image_shape: tuple[int, ...] | None,
+    num_classes: int | None,
+    text: TextDataset | None = None,
 ) -> Recipe:
     """The recipe with what the data decide, so that nothing is left open.
 
     Args:
         recipe: a recipe that was checked.
-        image_shape: shape of the data's images.
+        image_shape: shape of the data's images, or None of text.
         num_classes: number of its classes, or None without labels.
+        text: the text that is trained on, or None of images.
 
     Raises:
         ConfigError: if the data do not fit what the recipe says.
     """
     arguments = recipe.model.arguments
-    parameters = inspect.signature(family_of(recipe)).parameters
+    parameters = _parameters_of(recipe)
     arguments.setdefault("seed", recipe.seed)
-    if "image_shape" in parameters:
+    fill_in_text(recipe, arguments, parameters, text)
+    if "image_shape" in parameters and image_shape is not None:
         given = arguments.setdefault("image_shape", list(image_shape))
         if tuple(given) != tuple(image_shape):
             raise ConfigError(
@@ -141,17 +151,20 @@ def fill_in(
     return Recipe.from_dict(values, source=recipe.name)
 
 
-def make_model(recipe: Recipe, *, steps_per_epoch: int) -> GenerativeModel:
+def make_model(
+    recipe: Recipe, *, steps_per_epoch: int, tokenizer: Tokenizer | None = None
+) -> GenerativeModel:
     """Makes and compiles the model of a recipe that was filled in.
 
     Args:
         recipe: what `fill_in` returned.
         steps_per_epoch: training steps in an epoch, which schedules are made of.
+        tokenizer: that of the data, for families that keep one.
 
     Raises:
         ConfigError: if the family or an optimizer refuses a value.
     """
-    model = _make_untrained(recipe)
+    model = _make_untrained(recipe, tokenizer)
     family = family_of(recipe)
     arguments = recipe.model.arguments
     _check_samples(model, recipe)
@@ -177,16 +190,24 @@ def make_model(recipe: Recipe, *, steps_per_epoch: int) -> GenerativeModel:
     return model
 
 
-def _make_untrained(recipe: Recipe) -> GenerativeModel:
+def _make_untrained(
+    recipe: Recipe, tokenizer: Tokenizer | None = None
+) -> GenerativeModel:
     stage = autoencoder_recipe(recipe)
     given = dict(recipe.model.arguments)
     if stage is not None:
         given[AUTOENCODER] = _make_untrained(stage)
     arguments = {name: _revived(name, value) for name, value in given.items()}
+    if tokenizer is not None and "tokenizer" in _parameters_of(recipe):
+        arguments["tokenizer"] = tokenizer
     try:
         return family_of(recipe)(**arguments, dtype=recipe.fit.precision)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"model of {recipe.name!r}: {error}") from error
+
+
+def _parameters_of(recipe: Recipe) -> Mapping[str, Any]:
+    return inspect.signature(family_of(recipe)).parameters
 
 
 def sample_arguments(recipe: Recipe) -> dict[str, Any]:

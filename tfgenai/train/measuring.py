@@ -1,5 +1,6 @@
 """What is measured when a run ends: losses, log-likelihood, figures of samples."""
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from tfgenai.evaluate import Extractor, evaluate_samples, fit_extractor
 from tfgenai.evaluate.features.lookup import default_name, resolve_extractor
 from tfgenai.evaluate.nll import evaluate_nll
 from tfgenai.train.building import sample_arguments
-from tfgenai.train.recipe import Recipe
+from tfgenai.train.recipe import NLLSection, Recipe
 from tfgenai.train.run_data import RunData
 from tfgenai.train.run_folder import EXTRACTOR, PAGE
 
@@ -80,18 +81,20 @@ def measure(
 
     Returns:
         Figures by name: those of the evaluation as JSON objects with their interval,
-        losses as `test_<loss>` with value and number of images.
+        losses as `test_<loss>`, or `validation_<loss>` of text without a test split,
+        with value and number of images or tokens.
     """
     asked = recipe.evaluate
     results: dict[str, Any] = {}
     if asked.loss and data.test is not None:
         losses = model.evaluate(data.test, verbose=0, return_dict=True)
+        unit = "images" if data.text is None else "tokens"
         for name, value in losses.items():
-            results[f"test_{name}"] = {
+            results[f"{data.measured}_{name}"] = {
                 "value": float(value),
-                "n": data.test.num_examples,
+                "n": getattr(data.test, f"num_{unit}", data.test.num_examples),
                 "seed": recipe.seed,
-                "method": "Mean over the test images, averaged weights.",
+                "method": f"Mean over the {data.measured} {unit}, averaged weights.",
             }
     if asked.nll is not None:
         nll = evaluate_nll(
@@ -100,7 +103,7 @@ def measure(
             num_images=asked.nll.num_images,
             binarize=asked.nll.binarize,
             seed=recipe.seed,
-            num_samples=asked.nll.num_samples,
+            **_estimate_arguments(model, asked.nll),
         )
         results["nll"] = nll.to_json()
     if asked.samples is not None:
@@ -117,3 +120,9 @@ def measure(
         report.save(folder / PAGE)
         results |= {name: value.to_json() for name, value in report.items()}
     return results
+
+
+def _estimate_arguments(model: Any, asked: NLLSection) -> dict[str, Any]:
+    """The number of samples, where the likelihood is an estimate and not exact."""
+    known = inspect.signature(model.log_likelihood).parameters
+    return {"num_samples": asked.num_samples} if "num_samples" in known else {}

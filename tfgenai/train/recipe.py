@@ -21,7 +21,10 @@ class _Section(pydantic.BaseModel):
 
 
 class DataSection(_Section):
-    """What is trained on; see `tfgenai.data.load` for the meanings."""
+    """What is trained on; see `tfgenai.data.load` for the meanings.
+
+    `tokenizer`, `sequence_length` and `steps_per_epoch` are of text.
+    """
 
     name: str
     split: str = "train"
@@ -30,13 +33,17 @@ class DataSection(_Section):
     batch_size: _Positive = 128
     augment: tuple[str | dict[str, Any], ...] = ()
     binarize: Literal["dynamic", "static", "threshold"] | None = None
+    tokenizer: str | dict[str, Any] | None = None
+    sequence_length: _Positive | None = None
+    steps_per_epoch: _Positive | None = None
 
 
 class ModelSection(_Section):
     """A family and the arguments of its constructor.
 
-    `image_shape` may be left out and `num_classes` may be `auto`: both come from the
-    data. `seed` is the recipe's unless given.
+    `image_shape`, or `vocabulary_size` and `max_sequence_length`, may be left out and
+    `num_classes` may be `auto`: they come from the data. `seed` is the recipe's unless
+    given.
     """
 
     model_config = pydantic.ConfigDict(extra="allow", frozen=True)
@@ -116,7 +123,10 @@ class MonitorSection(_Section):
 
 
 class NLLSection(_Section):
-    """Negative log-likelihood by importance sampling; see `evaluate_nll`."""
+    """Negative log-likelihood; see `evaluate_nll`.
+
+    `num_samples` is of importance sampling; families with an exact one ignore it.
+    """
 
     num_images: _Positive | None = 1000
     num_samples: _Positive = 5000

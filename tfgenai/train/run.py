@@ -130,11 +130,18 @@ def run(
     refuse_workers(recipe, placement)
     data = load_run_data(recipe)
     recipe = fill_in(
-        recipe, image_shape=data.card.image_shape, num_classes=data.num_classes
+        recipe,
+        image_shape=data.card.image_shape,
+        num_classes=data.num_classes,
+        text=data.text,
     )
     target.require_same(recipe)
     with placement.scope():
-        model = make_model(recipe, steps_per_epoch=data.train.steps_per_epoch)
+        model = make_model(
+            recipe,
+            steps_per_epoch=data.train.steps_per_epoch,
+            tokenizer=None if data.text is None else data.text.tokenizer,
+        )
     if not is_chief():
         return _follow(recipe, model, data, target.path)
     with target.opened(recipe) as path:
@@ -167,7 +174,7 @@ def _callbacks(
             recipe.fit.on_non_finite,
             backup=backup if recipe.fit.on_non_finite == "rollback" else None,
         ),
-        Throughput(),
+        Throughput("images" if data.text is None else "tokens"),
     ]
     if recipe.sample_metrics is not None:
         callbacks.append(
@@ -189,7 +196,7 @@ def _callbacks(
                 patience=max(2, recipe.fit.epochs // 10),
             )
         )
-    if recipe.samples is not None:
+    if recipe.samples is not None and data.text is None:
         callbacks.append(
             SampleGrid(
                 path / files.SAMPLES,
@@ -281,7 +288,7 @@ def _report(
         "metrics": metrics,
         "export": exported,
         "epochs": recipe.fit.epochs,
-        "num_images": throughput.num_images,
+        f"num_{throughput.unit}": throughput.count,
         "seconds": {
             "fit": round(throughput.total_seconds(), 3),
             "training_steps": round(throughput.seconds, 3),

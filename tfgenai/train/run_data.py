@@ -4,10 +4,11 @@ import dataclasses
 from typing import Any
 
 from tfgenai.core.errors import ConfigError
-from tfgenai.data import DatasetCard, load, load_arrays
+from tfgenai.data import DatasetCard, TextDataset, load, load_arrays
 from tfgenai.data.split import Slice
 from tfgenai.train.building import make_augmentations
 from tfgenai.train.recipe import Recipe
+from tfgenai.train.run_text import load_text_splits, trains_on_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,12 +20,20 @@ class RunData:
         validation: batches that never change, or None.
         test: batches of the test split, or None if nothing is measured on them.
         card: card of all splits that are read.
+        measured: the split that `test` is: "test", or "validation" where text has no
+            test split.
     """
 
     train: Any
     validation: Any | None
     test: Any | None
     card: DatasetCard
+    measured: str = "test"
+
+    @property
+    def text(self) -> TextDataset | None:
+        """The training batches, if they are of text."""
+        return self.train if isinstance(self.train, TextDataset) else None
 
     @property
     def num_classes(self) -> int | None:
@@ -50,6 +59,9 @@ def load_run_data(recipe: Recipe) -> RunData:
                 f"training. Received: data.{key}={text!r}. Use 'train[:90%]' and "
                 "'train[90%:]'."
             )
+    if trains_on_text(recipe):
+        train, validation, test, measured = load_text_splits(recipe)
+        return RunData(train, validation, test, train.card, measured)
     common: dict[str, Any] = {
         "batch_size": data.batch_size,
         "image_size": data.image_size,

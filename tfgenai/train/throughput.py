@@ -1,4 +1,4 @@
-"""Throughput: images a second and the time to the first step, in the logs."""
+"""Throughput: images or tokens a second and the time to the first step, in the logs."""
 
 import time
 from typing import Any
@@ -7,18 +7,21 @@ import keras
 
 
 class Throughput(keras.callbacks.Callback):
-    """Adds `images_per_second` to the logs of each epoch.
+    """Adds `images_per_second` or `tokens_per_second` to the logs of each epoch.
 
-    Counted are the images of the epoch's training steps over the time they took, from
-    the start of the epoch to the end of its last step; validation and other callbacks
-    are left out. The first epoch holds the compilation.
+    Counted are the images, or target tokens, of the epoch's training steps over the
+    time they took, from the start of the epoch to the end of its last step; validation
+    and other callbacks are left out. The first epoch holds the compilation.
+
+    Args:
+        unit: what the model's losses are means over: "images" or "tokens".
 
     Attributes:
         seconds_to_first_step: seconds from the start of `fit` to the end of its first
             call of the train function, which may be several steps; None before.
         seconds: seconds spent in training steps so far, those before a resume
             included.
-        num_images: images trained on so far, likewise.
+        count: images or tokens trained on so far, likewise.
 
     Example:
         >>> throughput = Throughput()
@@ -28,11 +31,12 @@ class Throughput(keras.callbacks.Callback):
 
     works_on_chunks = True
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "images") -> None:
         super().__init__()
+        self.unit = unit
         self.seconds_to_first_step: float | None = None
         self.seconds = 0.0
-        self.num_images = 0
+        self.count = 0
         self._seconds_before = 0.0
         self._started: float | None = None
         self._is_measured = False
@@ -54,14 +58,14 @@ class Throughput(keras.callbacks.Callback):
             self.seconds_to_first_step = self._last_step - self._started
 
     def on_test_begin(self, logs: Any = None) -> None:
-        """Reads the number of images before validation resets it."""
+        """Reads the count before validation resets it."""
         self._measure()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Adds the epoch's figure to its logs."""
         self._measure()
         if logs is not None:
-            logs["images_per_second"] = self._images / max(self._took, 1e-9)
+            logs[f"{self.unit}_per_second"] = self._counted / max(self._took, 1e-9)
 
     def total_seconds(self) -> float:
         """Seconds since `fit` began, validation and callbacks included.
@@ -73,24 +77,24 @@ class Throughput(keras.callbacks.Callback):
         return self._seconds_before + time.perf_counter() - self._started
 
     def get_backup_state(self) -> dict[str, Any]:
-        """Seconds and images so far."""
+        """Seconds and count so far."""
         return {
             "seconds": self.seconds,
-            "num_images": self.num_images,
+            "count": self.count,
             "total_seconds": self.total_seconds(),
         }
 
     def set_backup_state(self, state: dict[str, Any]) -> None:
         """Takes what `get_backup_state` returned."""
-        self.seconds, self.num_images = state["seconds"], state["num_images"]
+        self.seconds, self.count = state["seconds"], state["count"]
         self._seconds_before = state["total_seconds"]
 
     def _measure(self) -> None:
         if self._is_measured:
             return
         self._is_measured = True
-        # The trackers weigh each batch by its size: their count is that of images.
-        self._images = round(float(self.model.trackers[0].count.numpy()))
+        # The trackers weigh each batch by its images or tokens: that is their count.
+        self._counted = round(float(self.model.trackers[0].count.numpy()))
         self._took = self._last_step - self._epoch_began
         self.seconds += self._took
-        self.num_images += self._images
+        self.count += self._counted

@@ -65,7 +65,7 @@ def test_labels_outside_of_the_classes_are_refused(tiny_data_dir):
 @pytest.mark.parametrize("name", ["tiny_shakespeare", "imdb_reviews"])
 def test_sets_without_images_are_refused(name, tmp_path):
     with pytest.raises(DataError, match="one uint8 image in each record"):
-        load(name, data_dir=tmp_path)
+        TFDS(name, data_dir=tmp_path)
 
 
 def test_images_of_many_sizes_need_a_size(tmp_path, monkeypatch):

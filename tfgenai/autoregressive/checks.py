@@ -1,0 +1,242 @@
+"""Checks of what an autoregressive image model is given, before any work begins."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfgenai.core.likelihoods import Likelihood
+
+
+def check_image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
+    """Returns the shape as a tuple.
+
+    Raises:
+        ValueError: if it is not (height, width, channels).
+    """
+    shape = tuple(image_shape)
+    if len(shape) != 3 or not all(_is_count(side) for side in shape):
+        raise ValueError(
+            "A shape (height, width, channels) of positive whole numbers was expected. "
+            f"Received: image_shape={shape}. Grey images have one channel: (28, 28, 1)."
+        )
+    height, width, channels = (int(side) for side in shape)
+    return height, width, channels
+
+
+def check_network_arguments(
+    *,
+    counts: Mapping[str, Any],
+    kernels: Mapping[str, Any],
+    dilations: Sequence[int],
+    attention_blocks: Sequence[int],
+    dropout: float,
+) -> None:
+    """Checks a constructor's numbers.
+
+    Args:
+        counts: positive whole numbers by name; None is left out.
+        kernels: sides of kernels by name: odd, 3 or more.
+        dilations: positive whole numbers, one or more.
+        attention_blocks: numbers of blocks from 0.
+        dropout: a share in [0, 1).
+
+    Raises:
+        ValueError: if one is out of range; it is named.
+    """
+    for name, value in counts.items():
+        if value is not None and not _is_count(value):
+            raise ValueError(
+                f"A positive whole number was expected. Received: {name}={value!r}."
+            )
+    for name, value in kernels.items():
+        if not _is_count(value) or value < 3 or value % 2 == 0:
+            raise ValueError(
+                f"An odd side of 3 or more was expected. Received: {name}={value!r}. "
+                "A kernel has a middle, where the pixel stands."
+            )
+    if not dilations or not all(_is_count(d) for d in dilations):
+        raise ValueError(
+            "Positive whole numbers were expected. Received: "
+            f"dilations={list(dilations)}. Use (1,) for no dilation."
+        )
+    last = counts["num_blocks"] - 1
+    if not all(_is_count(block + 1) and block <= last for block in attention_blocks):
+        raise ValueError(
+            f"Numbers of blocks from 0 to {last} were expected. Received: "
+            f"attention_blocks={list(attention_blocks)}."
+        )
+    if attention_blocks and counts["num_filters"] % counts["num_heads"]:
+        raise ValueError(
+            "A number of heads that divides num_filters was expected. Received: "
+            f"num_heads={counts['num_heads']}, num_filters={counts['num_filters']}."
+        )
+    if not 0 <= dropout < 1:
+        raise ValueError(
+            f"A rate in [0, 1) was expected. Received: dropout={dropout}. "
+            "Use 0.0 for no dropout."
+        )
+
+
+def check_likelihood(
+    likelihood: Likelihood, image_shape: Sequence[int], num_filters: int
+) -> list[int] | None:
+    """The channel of each parameter of a pixel, or None where they share all.
+
+    Raises:
+        ValueError: if a pixel cannot be drawn from it, or there are fewer filters than
+            channels.
+    """
+    channels = image_shape[-1]
+    if likelihood.is_density:
+        raise ValueError(
+            "A likelihood of pixel values that can be drawn one by one was expected. "
+            f"Received: likelihood={type(likelihood).__name__}, a density. Use "
+            "'bernoulli', 'categorical' or 'discretized_logistic_mixture'."
+        )
+    groups = likelihood.channels_of_parameters(channels)
+    if groups is not None and num_filters < channels:
+        raise ValueError(
+            "One filter or more for each channel was expected. Received: "
+            f"num_filters={num_filters}, {channels} channels."
+        )
+    return groups
+
+
+def check_batch(
+    x: tf.Tensor,
+    y: tf.Tensor | None,
+    image_shape: Sequence[int],
+    num_classes: int | None,
+) -> tf.Tensor | None:
+    """Checks a training batch while the step is traced; returns its labels or None.
+
+    Raises:
+        TypeError: if images are not floats.
+        ValueError: if shapes do not fit or labels are missing.
+    """
+    if not x.dtype.is_floating:
+        raise TypeError(
+            "Images of floats in [-1, 1] were expected. Received: x of type "
+            f"{x.dtype.name}. Load data with tfgenai.data.load, or scale bytes with "
+            "x / 127.5 - 1."
+        )
+    if not x.shape[1:].is_compatible_with(tuple(image_shape)):
+        raise ValueError(
+            f"Images of shape {tuple(image_shape)} were expected. Received: batches "
+            f"of shape {x.shape}. Resize the data, or make the model with their shape."
+        )
+    if num_classes is None:
+        return None
+    if y is None or not y.dtype.is_integer or y.shape.rank != 1:
+        received = "None" if y is None else f"type {y.dtype.name}, shape {y.shape}"
+        raise ValueError(
+            "Batches of (x, labels) with integer labels of shape (batch,) were "
+            f"expected: the model is conditional. Received: y={received}. Give labels, "
+            "or make it with num_classes=None."
+        )
+    return y
+
+
+def check_images(x: Any, image_shape: Sequence[int], *, name: str = "x") -> np.ndarray:
+    """Returns images as a float32 array.
+
+    Args:
+        x: float `(n, height, width, channels)` in [-1, 1], array or tensor.
+        image_shape: (height, width, channels).
+        name: the argument's name, for messages.
+
+    Returns:
+        float32 `(n, height, width, channels)`.
+
+    Raises:
+        TypeError: if they are not floats.
+        ValueError: if shape or range do not fit.
+    """
+    array = np.asarray(x)
+    if array.dtype.kind != "f":
+        raise TypeError(
+            f"Images of floats in [-1, 1] were expected. Received: {name} of type "
+            f"{array.dtype}. Turn bytes into floats with {name} / 127.5 - 1."
+        )
+    expected = tuple(image_shape)
+    if array.ndim != 4 or array.shape[1:] != expected or not len(array):
+        raise ValueError(
+            f"Images of shape (n, {', '.join(map(str, expected))}), n > 0, were "
+            f"expected. Received: {name} of shape {array.shape}. Resize them, or add "
+            f"an axis to a single one: {name}[None]."
+        )
+    # Written so that NaN is out of range.
+    if not (np.abs(array) <= 1.0).all():
+        worst = array[~(np.abs(array) <= 1.0)].ravel()[0]
+        raise ValueError(
+            f"Images of values in [-1, 1] were expected. Received: {name} with the "
+            f"value {worst}. Scale them first."
+        )
+    return array.astype(np.float32, copy=False)
+
+
+def check_support(x: np.ndarray, likelihood: Likelihood, *, name: str = "x") -> None:
+    """Refuses images that have no likelihood.
+
+    Raises:
+        ValueError: if there are some; the first is named.
+    """
+    outside = np.flatnonzero(~likelihood.supports(tf.constant(x)).numpy())
+    if len(outside):
+        raise ValueError(
+            f"Images in the likelihood's support, {likelihood.support}, were expected. "
+            f"Received: {name} with other values in {len(outside)} of {len(x)} images, "
+            f"the first {name}[{outside[0]}]. Prepare the data for it (for binary "
+            "pixels, binarize= of tfgenai.data.load), or train a model with another "
+            "likelihood."
+        )
+
+
+def check_known(
+    mask: Any, num_rows: Any, num_images: int, image_shape: Sequence[int]
+) -> np.ndarray:
+    """Which pixels are kept, from a mask or a number of rows.
+
+    Returns:
+        bool `(n, height, width)`.
+
+    Raises:
+        TypeError: if both or neither is given, or the mask is not of booleans.
+        ValueError: if the mask's shape or the number of rows does not fit.
+    """
+    height, width, _ = image_shape
+    shape = (num_images, height, width)
+    if (mask is None) == (num_rows is None):
+        raise TypeError(
+            "Either mask or num_rows was expected. Received: "
+            f"mask={'None' if mask is None else 'an array'}, num_rows={num_rows}."
+        )
+    if mask is None:
+        if isinstance(num_rows, bool) or not isinstance(num_rows, int | np.integer):
+            raise TypeError(
+                f"A whole number of rows was expected. Received: num_rows={num_rows!r}."
+            )
+        if not 0 <= num_rows <= height:
+            raise ValueError(
+                f"From 0 to {height} rows were expected. Received: num_rows={num_rows}."
+            )
+        return np.broadcast_to(np.arange(height)[:, None] < num_rows, shape)
+    array = np.asarray(mask)
+    if array.dtype != bool:
+        raise TypeError(
+            "A mask of booleans, True where a pixel is known, was expected. Received: "
+            f"mask of type {array.dtype}. Compare it first: mask > 0."
+        )
+    if array.shape not in (shape, shape[1:]):
+        raise ValueError(
+            f"A mask of shape {shape[1:]} for all images or {shape} was expected. "
+            f"Received: mask of shape {array.shape}. Leave out the channels' axis."
+        )
+    return np.broadcast_to(array, shape)
+
+
+def _is_count(value: Any) -> bool:
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return is_integer and value >= 1

@@ -1,0 +1,77 @@
+"""Text files: one, those that a pattern finds, or all of a folder."""
+
+import glob
+import os
+import pathlib
+
+from tfgenai.core.errors import DataNotFoundError
+from tfgenai.data.sources.text_source import (
+    TEXT_SOURCES,
+    TextSource,
+    decode_document,
+)
+
+_SPLITS = ("train", "validation", "test")
+
+
+@TEXT_SOURCES.register("files")
+class TextFiles(TextSource):
+    """Files of UTF-8, one document each, in the order of their sorted paths.
+
+    Everything is "train", but in a folder with folders for splits:
+
+        DIR/train/*.txt  DIR/validation/*.txt  DIR/test/*.txt
+
+    Newlines are kept as they are.
+
+    Args:
+        path: a file of any name; a pattern such as `texts/**/*.txt`; or a folder, all
+            of whose .txt files count, those of folders in it too.
+        encoding_errors: "strict", or "replace" for U+FFFD in place of bytes that are
+            not UTF-8.
+
+    Raises:
+        DataNotFoundError: if there is no such file.
+    """
+
+    def __init__(
+        self, path: "str | os.PathLike[str]", *, encoding_errors: str = "strict"
+    ) -> None:
+        self.name = os.fspath(path)
+        self.origin = f"text files at {self.name}"
+        self._encoding_errors = encoding_errors
+        self._files = _find(self.name)
+        if not any(self._files.values()):
+            raise DataNotFoundError(
+                "A .txt file, a pattern that finds some or a folder of them was "
+                f"expected. Received: name_or_path={self.name!r}, where there is none. "
+                "Check the path."
+            )
+
+    def split_names(self) -> list[str]:
+        """See `TextSource.split_names`."""
+        return list(self._files)
+
+    def read(self, split: str) -> list[str]:
+        """See `TextSource.read`."""
+        self.require_split(split)
+        return [
+            decode_document(path.read_bytes(), repr(str(path)), self._encoding_errors)
+            for path in self._files[split]
+        ]
+
+
+def _find(text: str) -> dict[str, list[pathlib.Path]]:
+    path = pathlib.Path(text).expanduser()
+    if path.is_file():
+        return {"train": [path]}
+    if path.is_dir():
+        given = {name: path / name for name in _SPLITS if (path / name).is_dir()}
+        folders = given if "train" in given else {"train": path}
+        return {name: _texts_in(folder) for name, folder in folders.items()}
+    found = sorted(glob.glob(str(path), recursive=True))
+    return {"train": [p for p in map(pathlib.Path, found) if p.is_file()]}
+
+
+def _texts_in(folder: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(p for p in folder.rglob("*.txt") if p.is_file())

@@ -186,7 +186,7 @@ class CausalAttention(keras.layers.Layer):
             Tensor like `x`, and the cache with the new tokens in it.
         """
         query, key, value = self._project(x, visibility, fused)
-        # The shape is kept as a loop was entered with, for which an update is too vague.
+        # A loop keeps the shapes it was entered with; those of an update are too vague.
         cache = KeyValues(
             *(
                 tf.ensure_shape(tf.tensor_scatter_nd_update(old, slots, new), old.shape)

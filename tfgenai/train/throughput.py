@@ -39,11 +39,12 @@ class Throughput(keras.callbacks.Callback):
         self.count = 0
         self._seconds_before = 0.0
         self._started: float | None = None
+        self._ended: float | None = None
         self._is_measured = False
 
     def restore(self, model: Any) -> None:
         """Starts the clock: `fit` calls this before anything else."""
-        self._started = time.perf_counter()
+        self._started, self._ended = time.perf_counter(), None
         self.seconds_to_first_step = None
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -67,6 +68,10 @@ class Throughput(keras.callbacks.Callback):
         if logs is not None:
             logs[f"{self.unit}_per_second"] = self._counted / max(self._took, 1e-9)
 
+    def on_train_end(self, logs: Any = None) -> None:
+        """Stops the clock."""
+        self._ended = time.perf_counter()
+
     def total_seconds(self) -> float:
         """Seconds since `fit` began, validation and callbacks included.
 
@@ -74,7 +79,9 @@ class Throughput(keras.callbacks.Callback):
         """
         if self._started is None:
             return self._seconds_before
-        return self._seconds_before + time.perf_counter() - self._started
+        # What happens after the training, such as measuring, does not count.
+        end = time.perf_counter() if self._ended is None else self._ended
+        return self._seconds_before + end - self._started
 
     def get_backup_state(self) -> dict[str, Any]:
         """Seconds and count so far."""

@@ -27,7 +27,7 @@ def test_links_lead_to_files():
 @pytest.mark.slow
 def test_the_five_lines_work_as_printed(tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    five_lines, client_lines = blocks[0], blocks[1]
+    five_lines, client_lines = blocks[0], blocks[-1]
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     exec(five_lines.replace("epochs=30", "epochs=1, verbose=0"), names)

@@ -42,7 +42,7 @@ def server(model, tmp_path_factory):
 
 @pytest.fixture(params=["grpc", "rest"])
 def texts_client(request, server):
-    port = server.port if request.param == "grpc" else server.rest_api_port
+    port = server.port if request.param == "grpc" else server.rest_port
     with Client(f"127.0.0.1:{port}", model="texts", protocol=request.param) as client:
         yield client
 

@@ -41,8 +41,8 @@ def quantize_int8(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray
 
     Example:
         >>> levels, scales = quantize_int8(np.array([[1.0, -0.5]]), 0)
-        >>> levels.tolist(), (levels * scales).round(3).tolist()
-        ([[127, -64]], [[1.0, -0.504]])
+        >>> levels.tolist(), [round(float(v), 3) for v in (levels * scales)[0]]
+        ([[127, -64]], [1.0, -0.504])
     """
     others = tuple(i for i in range(values.ndim) if i != axis % values.ndim)
     largest = np.abs(values).max(axis=others, keepdims=True).astype(np.float64)

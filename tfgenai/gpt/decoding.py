@@ -166,6 +166,10 @@ class TokenLoop:
                 )
 
             hidden, cache = tf.cond(tf.reduce_any(is_full), slide, go_on)
+            # A batch whose size is known must stay so, or the loop refuses its state.
+            cache = tf.nest.map_structure(
+                lambda new, old: tf.ensure_shape(new, old.shape), cache, state.cache
+            )
             start = tf.where(is_full, start, state.start)
             return (draw(state._replace(cache=cache, start=start), hidden),)
 

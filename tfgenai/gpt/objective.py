@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from tfgenai.core.likelihoods.categorical import cross_entropy
+
 
 def next_token_losses(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     """-log p(target) of each token, in nats.
@@ -14,9 +16,7 @@ def next_token_losses(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     Returns:
         float32 `(batch, tokens)`.
     """
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(
-        labels=tf.maximum(targets, 0), logits=logits
-    )
+    return cross_entropy(tf.maximum(targets, 0), logits)
 
 
 def target_weights(

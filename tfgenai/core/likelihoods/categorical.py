@@ -17,6 +17,29 @@ from tfgenai.core.likelihoods.likelihood import (
 )
 
 
+def cross_entropy(index: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """-log softmax(logits)[index], in nats.
+
+    With two axes TensorFlow's own function asks nothing at run time; with more, and a
+    size that is not known beforehand, it adds a check that fails a whole served batch.
+
+    Args:
+        index: int32 `(...)`, from 0 to the number of logits.
+        logits: float32 `(..., num_logits)`, whose last size is known.
+
+    Returns:
+        float32 `(...)`.
+
+    Example:
+        >>> round(float(cross_entropy(tf.constant(1), tf.constant([0.0, 0.0]))), 4)
+        0.6931
+    """
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        tf.reshape(index, [-1]), tf.reshape(logits, [-1, logits.shape[-1]])
+    )
+    return tf.ensure_shape(tf.reshape(losses, tf.shape(index)), index.shape)
+
+
 @LIKELIHOODS.register("categorical")
 @keras.saving.register_keras_serializable("tfgenai")
 class Categorical(Likelihood):
@@ -63,9 +86,7 @@ class Categorical(Likelihood):
             tf.cast(tf.round(position), tf.int32), 0, self.num_levels - 1
         )
         logits = self._logits(parameters)
-        return -sum_but_first(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(index, logits)
-        )
+        return -sum_but_first(cross_entropy(index, logits))
 
     def mean(self, parameters: tf.Tensor) -> tf.Tensor:
         """The expected level."""

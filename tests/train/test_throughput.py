@@ -44,6 +44,9 @@ def test_images_a_second_leave_validation_out(clock):
     assert callback.seconds_to_first_step == 3.5
     assert (callback.seconds, callback.count) == (2.0, 80)
     assert callback.total_seconds() == 105.0
+    callback.on_train_end()
+    clock.now += 400.0  # measuring the samples is no part of the fit
+    assert callback.total_seconds() == 105.0
     resumed = Throughput()
     resumed.set_model(model)
     resumed.set_backup_state(callback.get_backup_state())

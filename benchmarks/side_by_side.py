@@ -126,10 +126,7 @@ def report(
         "minima": {side: min(values) for side, values in rates.items()},
         "rounds": len(rates[ours]),
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "versions": {p: _version(p) for p in PACKAGES}
-        | {"python": platform.python_version()},
-        "cores": len(os.sched_getaffinity(0)),
-        "processor": platform.machine(),
+        **describe_machine(),
         **(extra or {}),
     }
     if write:
@@ -138,6 +135,16 @@ def report(
         path.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result))
     return result
+
+
+def describe_machine() -> dict:
+    """Versions and processor, for a result file."""
+    return {
+        "versions": {p: _version(p) for p in PACKAGES}
+        | {"python": platform.python_version()},
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": platform.machine(),
+    }
 
 
 def _version(package: str) -> str | None:

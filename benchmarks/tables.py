@@ -21,7 +21,15 @@ def render(results: Path = HERE / "results") -> str:
             trained += _trained_rows(result)
     parts = []
     if trained:
-        header = ("command", "figure", "value", "floor", "n", "seed", "wall time")
+        header = (
+            "command",
+            "figure",
+            "value",
+            "floor",
+            "n",
+            "seed",
+            "training + measuring",
+        )
         parts.append(_table(header, trained))
     if compared:
         parts.append(_table(("benchmark", "ratios of medians", "unit"), compared))
@@ -37,7 +45,7 @@ def updated(readme: str) -> str:
 
 def _trained_rows(result: dict) -> list[tuple[str, ...]]:
     """Rows of a run's report.json, as `tfgenai train` writes it."""
-    minutes = (result["seconds"]["fit"] + result["seconds"]["measuring"]) / 60
+    training, measuring = (result["seconds"][k] / 60 for k in ("fit", "measuring"))
     rows = []
     for name, figure in result["metrics"].items():
         if isinstance(figure["value"], dict):
@@ -55,7 +63,7 @@ def _trained_rows(result: dict) -> list[tuple[str, ...]]:
                 "" if floor is None else f"{floor:.4g}",
                 f"{figure['n']:,}",
                 str(result["seed"]),
-                f"{minutes:.1f} min",
+                f"{training:.1f} + {measuring:.1f} min",
             )
         )
     return rows

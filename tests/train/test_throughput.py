@@ -55,6 +55,16 @@ def test_images_a_second_leave_validation_out(clock):
     assert (resumed.seconds, resumed.count) == (3.0, 100)
 
 
+def test_utilization_is_what_is_computed_over_what_the_device_can(clock, monkeypatch):
+    model, callback = compiled_model(), Throughput("tokens")
+    monkeypatch.setattr(throughput, "peak_flops", lambda dtype: 8000.0)
+    model.flops_per_token = lambda: 50
+    callback.set_model(model)
+    callback.restore(model)
+    logs = epoch(callback, clock, model, images=80, steps=4)  # 40 a second
+    assert logs == {"tokens_per_second": 40.0, "flop_utilization": 40 * 50 / 8000}
+
+
 def test_it_counts_the_images_of_a_real_run():
     model, callback = compiled_model(jit_compile=True), Throughput()
     history = model.fit(

@@ -1,9 +1,11 @@
-"""Throughput: images or tokens a second and the time to the first step, in the logs."""
+"""Throughput: images or tokens a second, and the share of the device that they use."""
 
 import time
 from typing import Any
 
 import keras
+
+from tfgenai.train.peak_flops import peak_flops
 
 
 class Throughput(keras.callbacks.Callback):
@@ -12,6 +14,10 @@ class Throughput(keras.callbacks.Callback):
     Counted are the images, or target tokens, of the epoch's training steps over the
     time they took, from the start of the epoch to the end of its last step; validation
     and other callbacks are left out. The first epoch holds the compilation.
+
+    A model that knows its `flops_per_token()` also logs `flop_utilization`: what it
+    computes a second over what a large matrix product reaches on the same device
+    (Chowdhery et al. 2022, "PaLM", arXiv:2204.02311, section 4.1).
 
     Args:
         unit: what the model's losses are means over: "images" or "tokens".
@@ -41,6 +47,7 @@ class Throughput(keras.callbacks.Callback):
         self._started: float | None = None
         self._ended: float | None = None
         self._is_measured = False
+        self._peak_flops: float | None = None
 
     def restore(self, model: Any) -> None:
         """Starts the clock: `fit` calls this before anything else."""
@@ -65,8 +72,15 @@ class Throughput(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Adds the epoch's figure to its logs."""
         self._measure()
-        if logs is not None:
-            logs[f"{self.unit}_per_second"] = self._counted / max(self._took, 1e-9)
+        if logs is None:
+            return
+        rate = self._counted / max(self._took, 1e-9)
+        logs[f"{self.unit}_per_second"] = rate
+        flops = getattr(self.model, "flops_per_token", None)
+        if flops is not None and self.unit == "tokens":
+            if self._peak_flops is None:
+                self._peak_flops = peak_flops(self.model.compute_dtype)
+            logs["flop_utilization"] = rate * flops() / self._peak_flops
 
     def on_train_end(self, logs: Any = None) -> None:
         """Stops the clock."""

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfgenai.vae.checks import check_image, check_images, check_latents
+from tfgenai.core.image_checks import check_images
+from tfgenai.vae.checks import check_image, check_latents
 
 
 def test_tensors_and_wider_floats_become_float32():

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfgenai.autoregressive.checks import check_images, check_known, check_support
+from tfgenai.autoregressive.checks import check_known, check_support
 from tfgenai.core.conditions import Condition, check_conditions
 from tfgenai.core.generation import Generation, require_positive
+from tfgenai.core.image_checks import check_images
 from tfgenai.core.likelihoods import Likelihood
 
 _DEFAULT_BATCH_SIZE = 64

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgenai.autoregressive.checks import check_image_shape, check_images
 from tfgenai.autoregressive.levels import levels_of_images, levels_to_images
 from tfgenai.autoregressive.pixel_model import PixelModel
 from tfgenai.autoregressive.sequence_sampling import draw_sequences
 from tfgenai.core.ema_decay import EMADecay
+from tfgenai.core.image_checks import check_image_shape, check_images
 from tfgenai.core.likelihoods import Categorical
 from tfgenai.core.model import GenerativeModel
 from tfgenai.layers import TransformerDecoder

@@ -1,33 +1,23 @@
 """PixelCNN: images pixel by pixel, each given those before, with exact likelihood."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfgenai.autoregressive.checks import (
-    check_batch,
-    check_image_shape,
-    check_likelihood,
-    check_network_arguments,
-)
-from tfgenai.autoregressive.completion import ImageCompletion
-from tfgenai.autoregressive.knobs import TEMPERATURE, label_conditions
+from tfgenai.autoregressive.checks import check_likelihood, check_network_arguments
 from tfgenai.autoregressive.network import PixelNetwork
+from tfgenai.autoregressive.pixel_model import PixelModel
 from tfgenai.autoregressive.sampling import draw_images
-from tfgenai.autoregressive.signatures import pixel_signatures
-from tfgenai.core.conditions import Condition
 from tfgenai.core.ema_decay import EMADecay
+from tfgenai.core.image_checks import check_image_shape
 from tfgenai.core.likelihoods import LIKELIHOODS, Likelihood
 from tfgenai.core.model import GenerativeModel
-from tfgenai.core.reductions import weighted_mean
-from tfgenai.core.signatures import Signature
 
 
 @keras.saving.register_keras_serializable("tfgenai")
-class PixelCNN(ImageCompletion, GenerativeModel):
+class PixelCNN(PixelModel, GenerativeModel):  # type: ignore[misc]
     """Gated PixelCNN: p(x) as the product of the pixels' p(x_i | x_1, …, x_{i-1}).
 
     Van den Oord et al. 2016, "Conditional Image Generation with PixelCNN Decoders",
@@ -77,8 +67,6 @@ class PixelCNN(ImageCompletion, GenerativeModel):
         >>> model.generate(2, seed=7).shape
         (2, 8, 8, 1)
     """
-
-    loss_names = ("loss", "bits_per_dim")
 
     def __init__(
         self,
@@ -163,22 +151,6 @@ class PixelCNN(ImageCompletion, GenerativeModel):
 
     # ---- training ------------------------------------------------------------
 
-    def compute_losses(
-        self,
-        x: tf.Tensor,
-        y: tf.Tensor | None,
-        sample_weight: tf.Tensor | None,
-        *,
-        seed: tf.Tensor,
-        training: bool,
-    ) -> dict[str, tf.Tensor]:
-        """The negative log-likelihood; see the class and the base class."""
-        labels = check_batch(x, y, self.image_shape, self.num_classes)
-        log_prob = self.log_prob(x, labels, training=training)
-        loss = -weighted_mean(log_prob, sample_weight)
-        bits = loss / (math.prod(self.image_shape) * math.log(2.0))
-        return {"loss": loss, "bits_per_dim": bits}
-
     def log_prob(
         self, x: tf.Tensor, labels: tf.Tensor | None = None, *, training: bool = False
     ) -> tf.Tensor:
@@ -193,36 +165,6 @@ class PixelCNN(ImageCompletion, GenerativeModel):
         return self.likelihood.log_prob(x, parameters)
 
     # ---- generation ----------------------------------------------------------
-
-    def conditions(self) -> tuple[Condition, ...]:
-        """`labels` where the model is conditional, and the temperature."""
-        return (*self.label_conditions(), TEMPERATURE)
-
-    def label_conditions(self) -> tuple[Condition, ...]:  # type: ignore[override]
-        """`labels` where the model is conditional."""
-        return label_conditions(self.num_classes)
-
-    def sample(  # type: ignore[override]  # the conditions, by name
-        self,
-        seeds: tf.Tensor,
-        *,
-        temperature: tf.Tensor,
-        labels: tf.Tensor | None = None,
-    ) -> tf.Tensor:
-        """Images, pixel after pixel, one uniform number from the row's seed for each.
-
-        Args:
-            seeds: int64 `(batch,)`.
-            temperature: float32 `(batch,)`; 1.0 draws from the model, lower ones nearer
-                to the likeliest value of each pixel, which 0.0 takes.
-            labels: int32 `(batch,)`, where the model is conditional.
-
-        Returns:
-            float32 `(batch, height, width, channels)` in [-1, 1].
-        """
-        return self.sample_with_log_prob(seeds, temperature=temperature, labels=labels)[
-            0
-        ]
 
     def sample_with_log_prob(
         self,
@@ -270,10 +212,6 @@ class PixelCNN(ImageCompletion, GenerativeModel):
             images=images,
             is_known=is_known,
         )[0]
-
-    def serving_signatures(self, **options: Any) -> dict[str, Signature]:
-        """The base class's, and `score` and `complete`."""
-        return super().serving_signatures(**options) | pixel_signatures(self)
 
     # ---- config --------------------------------------------------------------
 

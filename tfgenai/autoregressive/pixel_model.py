@@ -6,11 +6,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfgenai.autoregressive.checks import check_batch
 from tfgenai.autoregressive.completion import ImageCompletion
 from tfgenai.autoregressive.knobs import TEMPERATURE, label_conditions
 from tfgenai.autoregressive.signatures import pixel_signatures
 from tfgenai.core.conditions import Condition
+from tfgenai.core.image_checks import check_image_batch
 from tfgenai.core.reductions import weighted_mean
 from tfgenai.core.signatures import Signature
 
@@ -37,7 +37,7 @@ class PixelModel(ImageCompletion):
         training: bool,
     ) -> dict[str, tf.Tensor]:
         """The negative log-likelihood; see the class and `GenerativeModel`."""
-        labels = check_batch(x, y, self.image_shape, self.num_classes)
+        labels = check_image_batch(x, y, self.image_shape, self.num_classes)
         log_prob = self.log_prob(x, labels, training=training)
         loss = -weighted_mean(log_prob, sample_weight)
         bits = loss / (math.prod(self.image_shape) * math.log(2.0))

@@ -10,8 +10,9 @@ import tensorflow as tf
 from tfgenai.core import random
 from tfgenai.core.conditions import Condition
 from tfgenai.core.ema import WeightAverage
+from tfgenai.core.image_checks import check_images
 from tfgenai.core.likelihoods import Likelihood
-from tfgenai.vae.checks import check_image, check_images, check_labels, check_latents
+from tfgenai.vae.checks import check_image, check_labels, check_latents
 from tfgenai.vae.importance import SAMPLES_PER_CHUNK
 
 # A likelihood estimate decodes about this many values at once: what stays in cache.

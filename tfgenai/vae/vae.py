@@ -8,11 +8,12 @@ import tensorflow as tf
 
 from tfgenai.core import random
 from tfgenai.core.conditions import Condition
+from tfgenai.core.image_checks import check_image_batch
 from tfgenai.core.likelihoods import LIKELIHOODS, Likelihood
 from tfgenai.core.model import GenerativeModel
 from tfgenai.core.reductions import weighted_mean
 from tfgenai.core.signatures import Signature
-from tfgenai.vae.checks import check_arguments, check_batch, check_network
+from tfgenai.vae.checks import check_arguments, check_network
 from tfgenai.vae.importance import importance_weighted_log_prob
 from tfgenai.vae.latent_space import LatentSpace
 from tfgenai.vae.networks import NETWORKS
@@ -230,7 +231,7 @@ class VAE(LatentSpace, GenerativeModel):
         training: bool,
     ) -> dict[str, tf.Tensor]:
         """The objective and its parts; see the class and the base class."""
-        labels = check_batch(x, y, self.image_shape, self.num_classes)
+        labels = check_image_batch(x, y, self.image_shape, self.num_classes)
         mean, log_variance = self.posterior(x, labels, training=training)
         # Kingma & Welling 2014, equation 10: z = mu + sigma * epsilon
         scale = tf.exp(0.5 * log_variance)

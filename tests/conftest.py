@@ -83,3 +83,33 @@ def _restore_global_settings():
 def _data_folder() -> Path | None:
     value = os.environ.get(_DATA_VARIABLE)
     return Path(value).resolve() if value and Path(value).is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def traced_signatures():
+    """Makes the endpoints of a model callable, each a graph as in an export."""
+    import tensorflow as tf
+
+    def concrete(signature):
+        names = list(signature.inputs)
+        traced = tf.function(
+            lambda *tensors: signature.function(
+                **dict(zip(names, tensors, strict=True))
+            ),
+            input_signature=list(signature.inputs.values()),
+            autograph=False,
+        ).get_concrete_function()
+
+        def call(**inputs):
+            tensors = [
+                tf.constant(inputs[name], spec.dtype)
+                for name, spec in signature.inputs.items()
+            ]
+            return {name: t.numpy() for name, t in traced(*tensors).items()}
+
+        return call
+
+    return lambda model: {
+        name: concrete(signature)
+        for name, signature in model.serving_signatures().items()
+    }

@@ -175,7 +175,7 @@ def test_a_mixture_takes_fewer_filters_than_channels():
         (binary_images(4, (8, 8, 1)), np.arange(4), ValueError, "4, 5, 1"),
         (np.zeros((4, 4, 5, 1), np.uint8), np.arange(4), TypeError, "127.5"),
         (binary_images(4), None, ValueError, "y=None"),
-        (binary_images(4), np.eye(4), ValueError, "y=type"),
+        (binary_images(4), np.eye(4), ValueError, "y of type"),
     ],
 )
 def test_fit_refuses_data_that_do_not_fit(make_tiny, x, y, error, words):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tfgenai.core import random
 
@@ -15,32 +14,8 @@ def model(make_tiny):
 
 
 @pytest.fixture(scope="module")
-def served(model):
-    """The signatures as concrete functions, as in an export."""
-
-    def concrete(signature):
-        names = list(signature.inputs)
-
-        def function(*tensors):
-            return signature.function(**dict(zip(names, tensors, strict=True)))
-
-        traced = tf.function(
-            function, input_signature=list(signature.inputs.values()), autograph=False
-        ).get_concrete_function()
-
-        def call(**inputs):
-            tensors = [
-                tf.constant(inputs[name], spec.dtype)
-                for name, spec in signature.inputs.items()
-            ]
-            return {name: t.numpy() for name, t in traced(*tensors).items()}
-
-        return call
-
-    return {
-        name: concrete(signature)
-        for name, signature in model.serving_signatures().items()
-    }
+def served(model, traced_signatures):
+    return traced_signatures(model)
 
 
 @pytest.fixture(scope="module")

@@ -63,6 +63,11 @@ def command() -> None:
     help="Sampler of a diffusion model, such as ddim.  [default: the model's own]",
 )
 @click.option(
+    "--num-steps",
+    type=click.IntRange(min=1),
+    help="Steps of the sampler where a request does not say.  [default: the sampler's]",
+)
+@click.option(
     "--max-num-steps",
     type=click.IntRange(min=1),
     help="The most steps that a request may ask a diffusion model for.  [default: 50, "
@@ -110,6 +115,7 @@ def model_command(
     signatures: tuple[str, ...],
     warmup_batch_sizes: tuple[int, ...],
     sampler: str | None,
+    num_steps: int | None,
     max_num_steps: int | None,
     step_buckets: str | None,
     max_prompt_tokens: int | None,
@@ -124,6 +130,7 @@ def model_command(
     """Export MODEL, a .keras file or a run folder, to FOLDER/VERSION."""
     options = {
         "sampler": sampler,
+        "num_steps": num_steps,
         "max_num_steps": max_num_steps,
         "step_buckets": _parse_buckets("--step-buckets", step_buckets),
         "max_prompt_tokens": max_prompt_tokens,

@@ -11,6 +11,7 @@ from tfgenai.cli.shared import model_file, parse_settings, sampling_options
 _ARRAY_SUFFIX = ".npy"
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _TEXT_SUFFIX = ".txt"
+_PICTURE_CHANNELS = (1, 3, 4)
 _PICTURE = Path("samples.png")
 _BETWEEN_TEXTS = "\n---\n"
 
@@ -112,6 +113,13 @@ def command(
     if prompts or suffix == _TEXT_SUFFIX:
         raise click.UsageError(f"{path} makes no texts. Leave --prompt out.")
     output = output or _PICTURE
+    shape = getattr(loaded, "image_shape", None)
+    if output.suffix.lower() != _ARRAY_SUFFIX and (
+        shape is None or shape[-1] not in _PICTURE_CHANNELS
+    ):
+        raise click.UsageError(
+            f"{path} makes no pictures. Give --output samples{_ARRAY_SUFFIX}."
+        )
     require_writable_folder(output.parent)
     taken = {condition.name: condition for condition in loaded.conditions()}
     if wanted is None and "labels" in taken:
@@ -175,8 +183,9 @@ def _write(output: Path, samples: Any, columns: int | None) -> None:
 
         from tfgenai.core.storage import atomic_file
 
-        with atomic_file(output) as beside:
-            np.save(beside, samples)
+        # Into an open file: np.save would add its suffix to another spelling of it.
+        with atomic_file(output) as beside, open(beside, "wb") as file:
+            np.save(file, samples)
         return
     from tfgenai.evaluate import save_grid
     from tfgenai.train.sample_grid import display_scale

@@ -31,6 +31,7 @@ class Serving(Sampling):
         self,
         *,
         sampler: str | Sampler | None = None,
+        num_steps: int | None = None,
         guidance: Guidance | None = None,
         max_num_steps: int | None = None,
         step_buckets: Sequence[int] | None = None,
@@ -38,7 +39,8 @@ class Serving(Sampling):
         """What an export is made with; see `export_serving`.
 
         Returns:
-            All of them, with the defaults filled in; a guidance of None is the model's.
+            All of them, with the defaults filled in; `num_steps` is the sampler's, and
+            a guidance of None is the model's.
 
         Raises:
             ValueError: if the sampler or the guidance does not fit the model, the cap
@@ -46,6 +48,9 @@ class Serving(Sampling):
             TypeError: if one is of another kind.
         """
         made, _ = self.resolve(sampler, guidance)
+        if num_steps is not None:
+            changed = {**made.get_config(), "num_steps": num_steps}
+            made, _ = self.resolve(type(made).from_config(changed), guidance)
         cap = _check_cap(max_num_steps, made, self.schedule.num_timesteps)
         return {
             "sampler": made,
@@ -99,6 +104,7 @@ class Serving(Sampling):
         path: Any,
         *,
         sampler: str | Sampler | None = None,
+        num_steps: int | None = None,
         guidance: Guidance | None = None,
         max_num_steps: int | None = None,
         step_buckets: Sequence[int] | None = None,
@@ -110,6 +116,7 @@ class Serving(Sampling):
             path: the model's folder; the export is `<path>/<version>/`.
             sampler: sampler that is served, name or object; None for the model's own.
                 Its `num_steps` is what `generate` takes.
+            num_steps: another number of steps for that sampler.
             guidance: guidance that is served; None for the model's own.
             max_num_steps: the most steps that a request may ask for; None: 50, or the
                 sampler's steps where those are more.
@@ -128,6 +135,7 @@ class Serving(Sampling):
         """
         options = {
             "sampler": sampler,
+            "num_steps": num_steps,
             "guidance": guidance,
             "max_num_steps": max_num_steps,
             "step_buckets": step_buckets,
@@ -146,7 +154,7 @@ def _check_cap(value: Any, sampler: Sampler, num_timesteps: int | None) -> int:
         raise ValueError(
             f"A cap from the sampler's own {sampler.num_steps} steps to {limit} was "
             f"expected. Received: max_num_steps={value!r}. To serve fewer steps, make "
-            f"them the default: sampler={type(sampler).__name__}(num_steps=...)."
+            "them the default: num_steps=..."
         )
     return int(value)
 

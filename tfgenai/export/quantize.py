@@ -15,6 +15,11 @@ from tfgenai.core.registry import unknown_name
 QUANTIZATIONS = ("int8",)
 
 _LARGEST = 127
+_TRANSPOSED = (
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose,
+)
 _FEWEST_VALUES = 1024  # of a weight that is worth it
 
 
@@ -65,9 +70,9 @@ class Int8Weights(keras.StatelessScope):
     def __init__(self, model: GenerativeModel) -> None:
         super().__init__()
         self._weights = {}
-        for variable in large_weights(model):
+        for variable, axis in _large_weights(model):
             values = np.asarray(variable.numpy(), np.float32)
-            levels, scales = quantize_int8(values, _channel_axis(variable))
+            levels, scales = quantize_int8(values, axis)
             name = variable.path.replace("/", "_")
             self._weights[id(variable)] = (
                 tf.Variable(levels, trainable=False, name=f"{name}_int8"),
@@ -96,27 +101,35 @@ def rounded_weights(model: GenerativeModel) -> Iterator[None]:
         model: the model. Its averaged weights are in place inside, as in an export.
     """
     with model.ema.applied():
-        weights = large_weights(model)
-        kept = [tf.identity(weight.value) for weight in weights]
+        weights = _large_weights(model)
+        kept = [tf.identity(weight.value) for weight, _ in weights]
         try:
-            for weight in weights:
+            for weight, axis in weights:
                 values = np.asarray(weight.numpy(), np.float32)
-                levels, scales = quantize_int8(values, _channel_axis(weight))
+                levels, scales = quantize_int8(values, axis)
                 weight.assign(levels.astype(np.float32) * scales)
             yield
         finally:
-            for weight, value in zip(weights, kept, strict=True):
+            for (weight, _), value in zip(weights, kept, strict=True):
                 weight.assign(value)
 
 
-def large_weights(model: GenerativeModel) -> list[keras.Variable]:
-    """The weights that are worth rounding: trainable, of two axes or more, large."""
-    return [
-        variable
-        for variable in model.trainable_variables
-        if len(variable.shape) >= 2 and np.prod(variable.shape) >= _FEWEST_VALUES
-    ]
+def _large_weights(model: GenerativeModel) -> list[tuple[keras.Variable, int]]:
+    """The weights that are worth rounding, and the axis of their outputs.
+
+    They are those that a layer once made to be trained, frozen ones such as a latent
+    model's autoencoder included; averages of weights are not read by any graph.
+    """
+    found = {}
+    for layer in model._flatten_layers():
+        for variable in layer._trainable_variables:
+            if len(variable.shape) >= 2 and np.prod(variable.shape) >= _FEWEST_VALUES:
+                found[id(variable)] = variable, _channel_axis(variable, layer)
+    return list(found.values())
 
 
-def _channel_axis(variable: keras.Variable) -> int:
-    return 0 if "embedding" in variable.path.rsplit("/", 1)[-1] else -1
+def _channel_axis(variable: keras.Variable, layer: keras.layers.Layer) -> int:
+    if "embedding" in variable.path.rsplit("/", 1)[-1]:
+        return 0
+    # Kernels of transposed convolutions are (..., outputs, inputs).
+    return -2 if isinstance(layer, _TRANSPOSED) else -1

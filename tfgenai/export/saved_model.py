@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import inspect
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -164,6 +165,20 @@ def _check_arguments(
     return chosen
 
 
+def _check_options(model: GenerativeModel, given: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(model.serving_options).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return  # the family says itself what it takes
+    known = sorted(parameter.name for parameter in parameters)
+    for name, value in given.items():
+        if name not in known:
+            raise ExportError(
+                f"Some of the export's options {known} were expected, because the "
+                f"model is a {type(model).__name__}. Received: {name}={value!r}. Leave "
+                "it out."
+            )
+
+
 def _choose_signatures(
     model: GenerativeModel,
     signatures: Sequence[str] | Mapping[str, Signature] | None,
@@ -172,6 +187,7 @@ def _choose_signatures(
     if isinstance(signatures, Mapping):
         chosen = dict(signatures)
     else:
+        _check_options(model, serving_options)
         known = model.serving_signatures(**serving_options)
         names = list(known) if signatures is None else list(signatures)
         unknown = [name for name in names if name not in known]

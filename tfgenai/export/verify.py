@@ -39,8 +39,9 @@ from tfgenai.export.warmup import EXAMPLE_SEED, example_inputs
 # Across batch sizes kernels block differently; relative above one, absolute below.
 TOLERANCE = 1e-4
 # Of models that sample in a loop: a Session and a tf.function let TensorFlow rewrite
-# the functions in it differently, and the last bits differ.
-LOOP_TOLERANCE = 1e-6
+# the functions in it differently, and the last bits differ. Log-probabilities lie far
+# from the logits that they are differences of, and keep the logits' absolute error.
+LOOP_TOLERANCE = 1e-5
 _LOOPS = ("While", "StatelessWhile")
 
 

@@ -150,10 +150,14 @@ class Endpoints:
     def _strings(self, name: str, cap: int) -> Condition:
         """A text input, with texts of at most `cap` known tokens as examples."""
         pieces = [
-            piece.decode()
+            text
             for piece in self._model.tokenizer.token_bytes()
-            if piece.isascii() and piece.decode().isprintable() and piece
+            if (text := piece.decode("utf-8", "ignore")).isprintable()
+            and text
+            and text.encode() == piece
         ][: 2 * _NUM_EXAMPLES]
+        # An alphabet may be smaller than that.
+        pieces = (pieces * 2 * _NUM_EXAMPLES)[: 2 * _NUM_EXAMPLES]
         texts = ["".join(pieces[i : 2 * i + 2][:cap]) for i in range(_NUM_EXAMPLES)]
         return Condition(
             name,

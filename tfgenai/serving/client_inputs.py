@@ -49,7 +49,9 @@ def choose_signature(
         # A token stands for a byte or more.
         texts = np.ravel(np.asarray(given.get(PROMPTS, ""), object)).tolist()
         encoded = [text.encode() if isinstance(text, str) else text for text in texts]
-        needed["tokens"] = max(tokens, *(len(text) for text in encoded))
+        # What is no text is refused later, by its name.
+        sizes_of = [len(text) for text in encoded if isinstance(text, bytes)]
+        needed["tokens"] = max([tokens, *sizes_of])
     fits = [
         (limit, name)
         for (limit, unit), name in sizes.items()

@@ -95,7 +95,18 @@ class Loops:
         """
         metadata = self.metadata(timeout=timeout)
         chunk = metadata.signature(_CHUNK)
-        texts = [prompts] if isinstance(prompts, str) else list(prompts)
+        texts = _as_texts(prompts)
+        given = {"seed": seed, **inputs}
+        if len(texts) == 1:
+            texts *= max(
+                [1]
+                + [
+                    len(value)
+                    for name, value in given.items()
+                    if name in chunk.inputs
+                    and np.ndim(value) == chunk.inputs[name].rank
+                ]
+            )
         check_names(inputs, chunk.inputs.keys() - _CHUNK_CARRIES, ())
         first = to_rows(metadata.signature(_TOKENIZE), {"prompts": texts})
         start = self._run(_TOKENIZE, first, False, timeout)
@@ -145,3 +156,9 @@ class Loops:
             number, state = number + 1, outputs.pop("state")
             is_done = bool(outputs.pop("is_done").all())
             yield outputs
+
+
+def _as_texts(prompts: Any) -> list[Any]:
+    given = [prompts] if isinstance(prompts, str | bytes) else list(prompts)
+    # What is no text is refused later, by its name.
+    return [p.decode("utf-8") if isinstance(p, bytes) else p for p in given]

@@ -107,6 +107,12 @@ def main() -> None:
         rates,
         headline=("in_process", "diffusers_eager"),
         unit="images/s",
+        pairs={
+            f"{side}/{peer}": (side, peer)
+            for side in ("in_process", "exported_in_session", "in_process_with_xla")
+            for peer in rates
+            if peer.startswith("diffusers")
+        },
         extra={"peak_growth_mib_from_10_to_200_steps": growth},
         write=options.write,
     )

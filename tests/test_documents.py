@@ -27,11 +27,16 @@ def test_links_lead_to_files():
 @pytest.mark.slow
 def test_the_five_lines_work_as_printed(tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    five_lines, client_lines = blocks[0], blocks[-1]
+    five_lines, text_lines, client_lines = blocks
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     exec(five_lines.replace("epochs=30", "epochs=1, verbose=0"), names)
     assert (tmp_path / "served" / "digits" / "1" / "saved_model.pb").is_file()
+    text_lines = text_lines.replace(
+        "epochs=3", "epochs=1, verbose=0, steps_per_epoch=2"
+    )
+    exec(text_lines.replace("max_new_tokens=40", "max_new_tokens=4"), names)
+    assert (tmp_path / "served" / "topics" / "1" / "saved_model.pb").is_file()
     from tfgenai.serving.server import Server
 
     with Server(tmp_path / "served", port=0, rest_api_port=0) as server:

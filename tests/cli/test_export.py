@@ -100,14 +100,36 @@ def test_options_may_come_first_and_repeat(tmp_path, loads, exports):
 def test_options_of_the_sampler(tmp_path, loads, exports):
     (tmp_path / "x.keras").write_text("")
     given = ("--sampler", "ddim", "--max-num-steps", 60, "--step-buckets", "8,20")
+    given += ("--num-steps", 9)
     result = invoke(tmp_path / "x.keras", "--to", tmp_path / "m", *given)
     assert result.exit_code == 0, result.output
     result = invoke(tmp_path / "x.keras", "--to", tmp_path / "n", "--step-buckets", "")
     assert result.exit_code == 0, result.output
     assert [arguments["serving_options"] for _, _, arguments in exports] == [
-        {"sampler": "ddim", "max_num_steps": 60, "step_buckets": (8, 20)},
+        {
+            "sampler": "ddim",
+            "num_steps": 9,
+            "max_num_steps": 60,
+            "step_buckets": (8, 20),
+        },
         {"step_buckets": ()},
     ]
+
+
+def test_options_of_a_language_model(tmp_path, loads, exports):
+    (tmp_path / "x.keras").write_text("")
+    given = ("--max-prompt-tokens", 9, "--max-new-tokens", 8, "--token-buckets", "2,4")
+    given += ("--chunk-tokens", 3, "--quantize", "int8")
+    result = invoke(tmp_path / "x.keras", "--to", tmp_path / "m", *given)
+    assert result.exit_code == 0, result.output
+    ((_, _, arguments),) = exports
+    assert arguments["quantize"] == "int8"
+    assert arguments["serving_options"] == {
+        "max_prompt_tokens": 9,
+        "max_new_tokens": 8,
+        "token_buckets": (2, 4),
+        "chunk_tokens": 3,
+    }
 
 
 @pytest.mark.parametrize(

@@ -169,3 +169,20 @@ def test_texts_and_pictures_are_not_mixed_up(language_model, run_folder, tmp_pat
     assert result.exit_code == 2
     assert "makes no texts" in result.output
     assert not list(tmp_path.iterdir())
+
+
+def test_the_spelling_of_the_suffix_does_not_matter(run_folder, model, tmp_path):
+    output = tmp_path / "samples.NPY"
+    result = invoke(run_folder, "--num", 2, "--labels", 1, "--output", output)
+    assert result.exit_code == 0, result.output
+    expected = model.generate(2, seed=0, labels=[1, 1])
+    np.testing.assert_allclose(np.load(output), expected, atol=1e-4)
+    assert [path.name for path in tmp_path.iterdir()] == ["samples.NPY"]
+
+
+def test_what_is_no_picture_goes_to_an_array(tmp_path):
+    model = tg.DiffusionModel((2,), network="mlp")
+    model.save(tmp_path / "points.keras")
+    result = invoke(tmp_path / "points.keras", "--output", tmp_path / "samples.png")
+    assert result.exit_code == 2
+    assert "makes no pictures. Give --output samples.npy" in result.output

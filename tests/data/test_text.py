@@ -262,3 +262,18 @@ def test_the_card_of_a_set_counts_its_text(file):
     assert data.describe(file) == describe_text(file)
     with pytest.raises(DataError, match="image_size=8"):
         data.describe(file, image_size=8)
+
+
+def test_of_a_folder_every_spelling_of_txt_counts_and_nothing_hidden(tmp_path):
+    (tmp_path / "A.TXT").write_text("one")
+    (tmp_path / "b.txt").write_text("two")
+    (tmp_path / "._b.txt").write_bytes(b"\xb0")
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    (tmp_path / ".ipynb_checkpoints" / "b.txt").write_text("an old two")
+    loaded = load(tmp_path, tokenizer="byte", sequence_length=4, batch_size=1)
+    assert sorted(loaded.part.documents) == ["one", "two"]
+
+
+def test_random_windows_in_order_are_a_contradiction(file):
+    with pytest.raises(ValueError, match="shuffle=False, steps_per_epoch=5"):
+        load(file, tokenizer="byte", shuffle=False, steps_per_epoch=5)

@@ -354,3 +354,10 @@ def test_other_families_have_no_options():
     vae = tg.VAE(SHAPE, 2, hidden_units=())
     with pytest.raises(TypeError, match=r"VAE has none.*sampler='ddim'"):
         vae.serving_signatures(sampler="ddim")
+
+
+def test_the_number_of_steps_is_the_samplers():
+    options = make(sampler=DDIM(80)).serving_options(num_steps=6, max_num_steps=7)
+    assert options["sampler"].num_steps == 6
+    assert isinstance(options["sampler"], DDIM)
+    assert options["max_num_steps"] == 7

@@ -96,3 +96,25 @@ def test_unknown_names_are_refused(tmp_path):
     with pytest.raises(ExportError, match="int4"):
         make_model().export_serving(tmp_path / "m", quantize="int4")
     assert not list(tmp_path.iterdir())
+
+
+def test_frozen_weights_are_rounded_too_and_transposed_kernels_by_output():
+    model = tg.VAE((8, 8, 1), 4, network="conv")
+    decoder = model.decoder
+    decoder.trainable = False
+    (layer, *_) = (
+        layer
+        for layer in decoder._flatten_layers()
+        if isinstance(layer, keras.layers.Conv2DTranspose)
+        and np.prod(layer.kernel.shape) >= 2048
+    )
+    # (height, width, outputs, inputs): one output is far smaller than the others.
+    values = layer.kernel.numpy()
+    values[:, :, 0] *= 1e-4
+    layer.kernel.assign(values)
+    with rounded_weights(model):
+        rounded = layer.kernel.numpy()
+    assert not np.array_equal(rounded, values)
+    np.testing.assert_allclose(
+        rounded[:, :, 0], values[:, :, 0], atol=abs(values[:, :, 0]).max() / 250
+    )

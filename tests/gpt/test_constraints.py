@@ -161,6 +161,14 @@ def test_grammars_of_an_export_are_chosen_by_row(model):
         for row, count in zip(rows["tokens"], rows["num_tokens"], strict=True)
     ]
     assert chunked == texts[:2]
+    # What the grammar could not have written is refused, not written on freely.
+    rows["tokens"][0, 1], rows["num_written"] = ord("x"), np.ones(2, np.int32)
+    rows["num_tokens"] = np.full(2, 2, np.int32)
+    answer = chunk.function(**{k: tf.constant(v) for k, v in rows.items()})
+    errors = answer["error"].numpy().tolist()
+    assert errors[0].startswith(b"num_written: written tokens that match the grammar")
+    assert errors[1] == b""
+    assert answer["is_done"].numpy()[0]
 
 
 @pytest.mark.parametrize("expression", ["(", "(?=a)b"])

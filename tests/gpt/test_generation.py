@@ -207,6 +207,9 @@ def test_half_precision_writes():
         ({"seed": -1}, ValueError, "seed=-1"),
         ({"seed": [1, 2]}, ValueError, r"seed of shape \(2,\)"),
         ({"prompts": ""}, ValueError, "empty"),
+        ({"decoding": "beam"}, TypeError, "decoding='beam'"),
+        ({"constraint": "[0-9]+"}, TypeError, "constraint="),
+        ({"stop_tokens": [[1], [2]]}, ValueError, "stop_tokens of 2 rows"),
         ({"prompts": ["x" * 17]}, ValueError, "of 17"),
     ],
 )
@@ -240,3 +243,18 @@ def test_a_compiled_loop_writes_the_same():
     compiled = model.generate_tokens(prompts, max_new_tokens=12, jit_compile=True)
     for left, right in zip(plain, compiled, strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+def test_stop_tokens_and_biases_may_differ_from_row_to_row():
+    model, prompts = tiny(end_token=None), [[1], [1], [2]]
+    asked = {"temperature": 0.0, "max_new_tokens": 9}
+    stops, biases = [[5], [], [1, 2]], [{}, {3: 50.0}, {4: 9.0, 5: 9.0}]
+    together = model.generate_tokens(
+        prompts, stop_tokens=stops, logit_bias=biases, **asked
+    )
+    for row, prompt in enumerate(prompts):
+        (alone,) = model.generate_tokens(
+            [prompt], stop_tokens=stops[row], logit_bias=biases[row], **asked
+        )
+        np.testing.assert_array_equal(together[row], alone)
+    assert together[1].tolist() == [3] * 9

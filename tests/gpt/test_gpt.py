@@ -103,11 +103,11 @@ def test_bits_per_byte_are_bits_over_bytes(tokenizer):
 
 def test_masks_and_weights_say_what_counts():
     model, x = tiny(), np.concatenate(uneven_batches())[:3]
-    mask = np.array([[1, 1, 1, 1, 1, 1], [0, 1, 0, 0, 0, 1], [1, 0, 0, 1, 0, 1]])
+    mask = np.array([[1, 1, 1, 1, 1, 1], [0, 1, 0, 0, 0, 1], [1, 0, 0, 1, 0, 1]]) > 0
     weights = np.array([0.5, 2.0, 3.0], np.float32)
     for given, factor in (
-        ((x, mask.astype(np.int32)), mask[:, 1:]),
-        ((x, mask.astype(np.int32), weights), mask[:, 1:] * weights[:, None]),
+        ((x, mask), mask[:, 1:]),
+        ((x, mask, weights), mask[:, 1:] * weights[:, None]),
     ):
         losses, counts = by_hand(model, x, factor)
         expected = (losses * counts).sum() / counts.sum()
@@ -374,3 +374,35 @@ def test_dropout_is_off_outside_of_training():
 
     assert loss(False) == pytest.approx(by_hand(model, x)[0].mean(), rel=1e-5)
     assert abs(loss(True) - loss(False)) > 1e-3
+
+
+def test_targets_as_y_are_refused_where_a_mask_is_meant():
+    model, x = tiny(), draw(4, 6)
+    model.compile(jit_compile=False)
+    with pytest.raises(TypeError, match="y of type int32"):
+        model.fit(x, x, verbose=0)
+
+
+def test_tokens_of_other_whole_types_are_those_of_int32():
+    model, x = tiny(), draw(4, 6)
+    expected = evaluate(model, [x])["loss"]
+    assert evaluate(model, [x.astype(np.uint16)])["loss"] == expected
+    np.testing.assert_array_equal(model(x.astype(np.uint16)), model(x))
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_data_of_another_tokenizer_or_vocabulary_are_refused(method, tmp_path):
+    (tmp_path / "text.txt").write_text("hello, world\n" * 20)
+    options = {"sequence_length": 8, "batch_size": 2}
+    data = tg.data.load(str(tmp_path / "text.txt"), tokenizer="char", **options)
+    model = tiny(tokenizer=tg.data.ByteTokenizer())
+    model.compile(jit_compile=False)
+    with pytest.raises(ValueError, match="x of another CharTokenizer"):
+        getattr(model, method)(data, verbose=0)
+    with pytest.raises(ValueError, match="vocabulary_size=257.*x with 300"):
+        getattr(model, method)(np.full((2, 5), 300, np.int32), verbose=0)
+
+
+def test_sequences_without_positions_are_refused():
+    with pytest.raises(ValueError, match=r"at most 8 tokens.*\(1, 9\)"):
+        tiny()(np.zeros((1, 9), np.int32))

@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_gpt import BLOCK, END, MODERN, draw, log_softmax, tiny, tiny_bytes
+from tiny_gpt import (
+    BLOCK,
+    END,
+    MODERN,
+    VOCABULARY,
+    draw,
+    log_softmax,
+    tiny,
+    tiny_bytes,
+)
+
+from tfgenai.gpt import scoring
 
 
 @pytest.mark.parametrize("options", [{}, MODERN], ids=["gpt2", "modern"])
@@ -69,7 +80,7 @@ def test_the_averaged_weights_are_used():
 @pytest.mark.parametrize(
     ("texts", "words"),
     [
-        ([""], "empty"),
+        ([""], r"texts\[0\], which is empty"),
         (["x" * 17], r"at most 16 tokens.*of 17"),
         ([[1, 300]], r"\[0, 257\).*300"),
     ],
@@ -77,3 +88,24 @@ def test_the_averaged_weights_are_used():
 def test_bad_texts_are_refused(function, texts, words):
     with pytest.raises(ValueError, match=words):
         getattr(tiny_bytes(), function)(texts)
+
+
+def test_errors_name_the_method_that_was_called():
+    with pytest.raises(ValueError, match="expected for score"):
+        tiny().score(["a"])
+    with pytest.raises(TypeError, match="texts=3"):
+        tiny().embed(3)
+
+
+def test_batches_are_small_where_logits_are_large(monkeypatch):
+    model, texts = tiny(), [draw(n, seed=n).tolist() for n in range(1, 8)]
+    expected = model.score(texts)
+    monkeypatch.setattr(scoring, "_LOGITS", 2 * 16 * VOCABULARY)
+    sizes = []
+    run = model.run_in_batches
+    monkeypatch.setattr(
+        model, "run_in_batches", lambda *a: sizes.append(a[-1]) or run(*a)
+    )
+    for row, found in zip(expected, model.score(texts), strict=True):
+        np.testing.assert_allclose(found, row, atol=1e-5)
+    assert sizes[-1] <= 4

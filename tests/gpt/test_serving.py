@@ -6,6 +6,8 @@ from tiny_gpt import tiny, tiny_bytes
 
 from tfgenai.core import random
 from tfgenai.core.conditions import check_conditions
+from tfgenai.core.errors import ExportError
+from tfgenai.export import export_saved_model
 from tfgenai.gpt.knobs import bias_knobs, stop_knobs
 
 
@@ -63,3 +65,12 @@ def test_samples_are_texts_from_nothing():
 def test_a_model_of_tokens_serves_tokens():
     names = list(tiny().serving_signatures(max_new_tokens=4))
     assert names == ["generate_tokens", "decode_chunk", "score_tokens"]
+
+
+def test_an_option_of_another_family_is_named(tmp_path):
+    words = r"'max_new_tokens'.*is a GPT.*sampler='ddim'"
+    with pytest.raises(ExportError, match=words):
+        export_saved_model(
+            tiny_bytes(), tmp_path / "m", serving_options={"sampler": "ddim"}
+        )
+    assert not (tmp_path / "m").exists()

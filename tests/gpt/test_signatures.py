@@ -141,7 +141,7 @@ def test_bad_rows_get_their_error_and_others_do_not_notice(model, call):
         ("top_p", 1.01),
         ("min_p", 2.0),
         ("repetition_penalty", 0.0),
-        ("top_k", 258),
+        ("top_k", -2),
         ("max_new_tokens", NEW_CAP + 1),
         ("num_stop_tokens", 9),
         ("seed", -1),

@@ -103,3 +103,17 @@ def test_mistakes_are_raised(texts_client):
     )
     assert answer["error"][0] == ""
     assert "Received: 20" in answer["error"][1]
+
+
+def test_prompts_may_be_bytes_and_one_prompt_may_have_many_seeds(server):
+    with Client(f"127.0.0.1:{server.port}", model="texts") as client:
+        asked = {"max_new_tokens": 6}
+        texts, encoded = (
+            list(client.stream(prompts, seed=3, **asked))
+            for prompts in (["Hé"], ["Hé".encode()])
+        )
+        assert texts == encoded
+        of_many = list(client.stream("Hé", seed=[3, 4], **asked))
+        assert [row[:1] for row in of_many] == texts
+        with pytest.raises(TypeError, match="prompts="):
+            client.stream([5])

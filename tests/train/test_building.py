@@ -202,6 +202,11 @@ def test_what_chooses_the_best_model(model, sections, expected):
         ),
         (VAE, {"sample_metrics": {"metrics": ["kidd"]}}, r"metrics='kidd'.*'kid'"),
         (GAN, {"evaluate": {"nll": {}}}, r"evaluate\.nll.*'GAN'"),
+        (
+            VAE,
+            {"evaluate": {"nll": {"binarize": "static"}}},
+            "data.binarize=None, evaluate.nll.binarize='static'",
+        ),
         (VAE, {"data": {"name": "d", "augment": ["shif"]}}, r"'shif'.*'shift'"),
         (
             VAE,

@@ -98,6 +98,13 @@ def test_steps_of_an_epoch_can_be_chosen(recipe):
         ),
         ({}, {"vocabulary_size": 7}, {}, ConfigError, r"vocabulary_size=7"),
         ({}, {"tokenizer": "byte"}, {}, ConfigError, r"Set data\.tokenizer"),
+        (
+            {"tokenizer": None, "sequence_length": None},
+            {"tokenizer": "byte"},
+            {},
+            ConfigError,
+            r"Set data\.tokenizer",
+        ),
         ({"validation_split": "train[80%:]"}, {}, {}, ConfigError, "share text"),
         ({"validation_split": "test"}, {}, {}, ConfigError, "test data never enter"),
         ({}, {}, {"sample_metrics": {}}, ConfigError, "No sample_metrics"),

@@ -56,9 +56,9 @@ def test_images_a_second_leave_validation_out(clock):
 
 
 def test_utilization_is_what_is_computed_over_what_the_device_can(clock, monkeypatch):
-    model, callback = compiled_model(), Throughput("tokens")
+    model, callback = compiled_model(), Throughput("tokens", sequence_length=5)
     monkeypatch.setattr(throughput, "peak_flops", lambda dtype: 8000.0)
-    model.flops_per_token = lambda: 50
+    model.flops_per_token = lambda sequence_length: 10 * sequence_length
     callback.set_model(model)
     callback.restore(model)
     logs = epoch(callback, clock, model, images=80, steps=4)  # 40 a second

@@ -73,6 +73,11 @@ def check_likelihood(
             channels.
     """
     channels = image_shape[-1]
+    if not isinstance(likelihood, Likelihood):
+        raise TypeError(
+            "A likelihood or its name was expected. Received: likelihood="
+            f"{likelihood!r}. Use for example 'bernoulli'."
+        )
     if likelihood.is_density:
         raise ValueError(
             "A likelihood of pixel values that can be drawn one by one was expected. "

@@ -43,7 +43,8 @@ class Fitting(keras.Model):
         self._require_own_strategy()
         bound = inspect.signature(super().fit).bind(*args, **kwargs)
         call = bound.arguments
-        self._require_known_classes(call.get("x"))
+        self.check_data(call.get("x"), "x")
+        self.check_data(call.get("validation_data"), "validation_data")
         callbacks = self._prepare_callbacks(call)
         _prepare_data(call)
         self._choose_steps_per_execution(callbacks, call.get("steps_per_epoch"))
@@ -133,14 +134,23 @@ class Fitting(keras.Model):
         # several workers its look at that batch fails.
         return
 
-    def _require_known_classes(self, data: Any) -> None:
+    def check_data(self, data: Any, name: str) -> None:
+        """Refuses data that cannot be the model's, before they are read.
+
+        Args:
+            data: what `fit` or `evaluate` was given.
+            name: the argument's name.
+
+        Raises:
+            ValueError: if it is clear that they do not fit.
+        """
         names = getattr(getattr(data, "card", None), "class_names", None)
         num_classes = getattr(self, "num_classes", None)
         if names and num_classes is not None and len(names) > num_classes:
             raise ValueError(
                 f"Data of the model's {num_classes} classes were expected. "
-                f"Received: data of {len(names)} classes, {names[:10]}. Make the model "
-                f"with num_classes={len(names)}."
+                f"Received: {name} of {len(names)} classes, {names[:10]}. Make the "
+                f"model with num_classes={len(names)}."
             )
 
     def _require_own_strategy(self) -> None:

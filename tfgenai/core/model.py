@@ -393,6 +393,7 @@ class GenerativeModel(Generation, Fitting):
 
         The noise depends only on seed and batch number: two runs give equal figures.
         """
+        self.check_data(args[0] if args else kwargs.get("x"), "x")
         self.evaluation_step.assign(0)
         self._is_evaluating = True
         try:

@@ -154,17 +154,17 @@ def invert_cdf(probs: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """The first category at which the cumulative probability passes a number.
 
     Args:
-        probs: float32 `(batch, categories)`.
-        uniforms: float32 `(batch,)` in [0, 1).
+        probs: float32 `(..., categories)`.
+        uniforms: float32 `(...)` in [0, 1).
 
     Returns:
-        int32 `(batch,)`; never a category of probability 0.
+        int32 `(...)`; never a category of probability 0.
     """
     cumulative = tf.cumsum(probs, axis=-1)
     # Relative to the sum as it was computed, and below it by a rounding at least, so
     # that nothing falls off the end.
     shares = tf.minimum(uniforms, 1.0 - 2.0**-23)
-    threshold = shares[:, tf.newaxis] * cumulative[:, -1:]
+    threshold = shares[..., tf.newaxis] * cumulative[..., -1:]
     return tf.reduce_sum(tf.cast(cumulative <= threshold, tf.int32), axis=-1)
 
 

@@ -43,6 +43,11 @@ def load_text(
     ):
         _require_count(name, value)
     check_seed(seed)
+    if steps_per_epoch is not None and shuffle is False:
+        raise ValueError(
+            "Text in order or a number of random windows was expected. Received: "
+            f"shuffle=False, steps_per_epoch={steps_per_epoch}. Leave one of them out."
+        )
     names = _names(split)
     source = open_text_source(
         name_or_path, data_dir=data_dir, encoding_errors=encoding_errors

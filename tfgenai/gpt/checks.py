@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from tfgenai.data.tokenizers import Tokenizer
 
 
@@ -49,6 +51,7 @@ def check_batch(x: Any, y: Any, max_sequence_length: int) -> None:
 
     Raises:
         ValueError: if shape or type do not fit.
+        TypeError: if y is no mask.
     """
     if not x.dtype.is_integer or x.shape.rank != 2:
         raise ValueError(
@@ -64,6 +67,12 @@ def check_batch(x: Any, y: Any, max_sequence_length: int) -> None:
             f"Received: x of shape {tuple(x.shape)}. Load the data with a smaller "
             "sequence_length, or make the model with a larger max_sequence_length."
         )
+    if y is not None and y.dtype != "bool":
+        raise TypeError(
+            "A mask of bools, True where a token of x is a target, was expected. "
+            f"Received: y of type {y.dtype.name}. The targets are x[:, 1:] already: "
+            "leave y out, or give a comparison such as y != 0."
+        )
     if y is not None and not (
         y.shape.rank == 2 and y.shape.is_compatible_with(x.shape)
     ):
@@ -71,4 +80,54 @@ def check_batch(x: Any, y: Any, max_sequence_length: int) -> None:
             "A mask of targets of the shape of x was expected. Received: y of shape "
             f"{tuple(y.shape)}, x of shape {tuple(x.shape)}. Leave y out to train on "
             "all tokens."
+        )
+
+
+def check_length(tokens: Any, longest: int) -> None:
+    """Refuses sequences that the model has no positions for.
+
+    Raises:
+        ValueError: if they are longer.
+    """
+    length = tokens.shape[1]
+    if length is not None and length > longest:
+        raise ValueError(
+            f"Sequences of at most {longest} tokens were expected. Received: tokens of "
+            f"shape {tuple(tokens.shape)}. Make the model with a larger "
+            "max_sequence_length."
+        )
+
+
+def check_tokenizer(own: Any, data: Any, name: str = "x") -> None:
+    """Refuses data whose tokens were made by another tokenizer.
+
+    Args:
+        own: the model's tokenizer, or None.
+        data: what is trained on; datasets of `tfgenai.data` have a `tokenizer`.
+        name: what the caller calls the data.
+
+    Raises:
+        ValueError: if they were.
+    """
+    theirs = getattr(data, "tokenizer", None)
+    if own is not None and theirs is not None and theirs != own:
+        raise ValueError(
+            "Data of the model's own tokenizer were expected. Received: "
+            f"{name} of another {type(theirs).__name__}. Load them with "
+            "tfgenai.data.load(..., tokenizer=model.tokenizer)."
+        )
+
+
+def check_ids(data: Any, vocabulary_size: int, name: str = "x") -> None:
+    """Refuses an array of tokens beyond the vocabulary: XLA would not notice.
+
+    Raises:
+        ValueError: if there are some.
+    """
+    if not isinstance(data, np.ndarray) or data.dtype.kind not in "iu":
+        return
+    if data.size and data.max() >= vocabulary_size:
+        raise ValueError(
+            f"Tokens below vocabulary_size={vocabulary_size} were expected. Received: "
+            f"{name} with {data.max()}. Make the model with the vocabulary of the data."
         )

@@ -48,8 +48,8 @@ class TextGeneration:
         top_p: float | Sequence[float] = 1.0,
         min_p: float | Sequence[float] = 0.0,
         repetition_penalty: float | Sequence[float] = 1.0,
-        stop_tokens: Sequence[int] = (),
-        logit_bias: Mapping[int, float] | None = None,
+        stop_tokens: Sequence[int] | Sequence[Sequence[int]] = (),
+        logit_bias: Mapping[int, float] | Sequence[Mapping[int, float]] | None = None,
         decoding: Decoding | None = None,
         constraint: Constraint | None = None,
         batch_size: int | None = None,
@@ -74,8 +74,10 @@ class TextGeneration:
             top_p: probability that the kept tokens reach, in (0, 1].
             min_p: least probability of a token over that of the likeliest, in [0, 1].
             repetition_penalty: above 1, tokens that were there become less likely.
-            stop_tokens: at most 8 tokens that end a text; they are not part of it.
-            logit_bias: what is added to the logits of at most 16 tokens.
+            stop_tokens: at most 8 tokens that end a text, for all or a list for each
+                prompt; they are not part of the text.
+            logit_bias: what is added to the logits of at most 16 tokens, for all or one
+                mapping for each prompt.
             decoding: how tokens are chosen where they are not drawn one by one:
                 `BeamSearch`, `ContrastiveSearch` or `SpeculativeSampling`.
             constraint: what a text must match: a `Regex` or a `JSONSchema`; with tokens
@@ -196,6 +198,8 @@ class TextGeneration:
         constraint: Constraint | None = None,
         **options: Any,
     ) -> Written:
+        _check_kind("decoding", decoding, Decoding, "BeamSearch(4)")
+        _check_kind("constraint", constraint, Constraint, "Regex('[0-9]+')")
         rows, fixed = self._rows(len(prompts), **options)
         limit = next_size(int(rows["max_new_tokens"].max()))
         slots = min(next_size(prompts.width), self.max_sequence_length)
@@ -235,8 +239,8 @@ class TextGeneration:
         seed: Any = None,
         batch_size: int | None = None,
         jit_compile: bool = False,
-        stop_tokens: Sequence[int] = (),
-        logit_bias: Mapping[int, float] | None = None,
+        stop_tokens: Any = (),
+        logit_bias: Any = None,
         **knobs: Any,
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """What was said of each row, checked, and what was said of all."""
@@ -247,7 +251,11 @@ class TextGeneration:
             max_new_tokens=MAX_NEW_TOKENS,
             default_new_tokens=DEFAULT_NEW_TOKENS,
         )
-        given = {**knobs, **stop_knobs(stop_tokens), **bias_knobs(logit_bias or {})}
+        given = {
+            **knobs,
+            **_of_rows("stop_tokens", stop_tokens, n, stop_knobs, Sequence),
+            **_of_rows("logit_bias", logit_bias or {}, n, bias_knobs, Mapping),
+        }
         rows = check_conditions(conditions, given, n)
         rows["seed"] = self.check_row_seeds(seed, n)
         return rows, {"batch_size": batch_size, "jit_compile": jit_compile}
@@ -264,3 +272,33 @@ class TextGeneration:
                 f"tokenizer=None. Make the model with one, or use {what}_tokens."
             )
         return self.tokenizer
+
+
+def _check_kind(name: str, value: Any, kind: type, example: str) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(
+            f"A {kind.__name__} was expected. Received: {name}={value!r}. Give for "
+            f"example {name}={example}."
+        )
+
+
+def _of_rows(
+    name: str,
+    value: Any,
+    n: int,
+    knobs_of: Callable[[Any], dict[str, np.ndarray]],
+    kind: type,
+) -> dict[str, np.ndarray]:
+    """The knobs of one value for all rows, or of a list with one for each."""
+    is_each = isinstance(value, (list, tuple)) and all(
+        isinstance(each, (kind, np.ndarray)) for each in value
+    )
+    if not is_each or not len(value):
+        return knobs_of(value)
+    if len(value) != n:
+        raise ValueError(
+            f"One {name} for all rows, or one for each of the {n}, was expected. "
+            f"Received: {name} of {len(value)} rows."
+        )
+    rows = [knobs_of(each) for each in value]
+    return {key: np.stack([row[key] for row in rows]) for key in rows[0]}

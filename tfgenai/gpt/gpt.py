@@ -10,7 +10,13 @@ import tensorflow as tf
 from tfgenai.core import random
 from tfgenai.core.model import GenerativeModel
 from tfgenai.data.tokenizers import Tokenizer
-from tfgenai.gpt.checks import check_batch, check_vocabulary
+from tfgenai.gpt.checks import (
+    check_batch,
+    check_ids,
+    check_length,
+    check_tokenizer,
+    check_vocabulary,
+)
 from tfgenai.gpt.huggingface import HuggingFaceFolders
 from tfgenai.gpt.objective import mean_per_token, next_token_losses, target_weights
 from tfgenai.gpt.serving import Serving
@@ -182,6 +188,8 @@ class GPT(Serving, HuggingFaceFolders, GenerativeModel):  # type: ignore[misc]  
 
     def hidden_states(self, tokens: tf.Tensor, training: bool = False) -> tf.Tensor:
         """The vectors behind the logits, `(batch, tokens, hidden_dim)`."""
+        check_length(tokens, max(self.max_sequence_length, 2))
+        tokens = tf.cast(tokens, tf.int32)
         visibility = causal_visibility(
             tokens,
             end_token=self.end_token,
@@ -191,8 +199,19 @@ class GPT(Serving, HuggingFaceFolders, GenerativeModel):  # type: ignore[misc]  
 
     # ---- training ------------------------------------------------------------
 
+    def check_data(self, data: Any, name: str) -> None:
+        """Refuses tokens of another tokenizer or beyond the vocabulary."""
+        super().check_data(data, name)
+        check_tokenizer(self.tokenizer, data, name)
+        tokens = data[0] if isinstance(data, tuple) and data else data
+        check_ids(tokens, self.vocabulary_size, name)
+
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """One step on a batch of sequences, each target token counting alike."""
+        """One step on a batch of sequences, each target token counting alike.
+
+        Under an optimizer with `gradient_accumulation_steps`, the batches of a step
+        count alike, whatever their numbers of targets.
+        """
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         weights = self.batch_target_weights(x, y, sample_weight)
         seed = self.step_seed()
@@ -227,12 +246,13 @@ class GPT(Serving, HuggingFaceFolders, GenerativeModel):  # type: ignore[misc]  
 
         Args:
             x: int32 `(batch, sequence_length + 1)`; negative tokens are padding.
-            y: `(batch, sequence_length + 1)`, nonzero where a token is a target (of a
-                prompt and its answer, only the answer), or None for all tokens.
+            y: bool `(batch, sequence_length + 1)`, True where a token is a target (of
+                a prompt and its answer, only the answer), or None for all tokens.
             sample_weight: `(batch,)` or `(batch, sequence_length + 1)`, or None.
             seed: int32 `(2,)`.
             training: whether dropout is on.
         """
+        x = tf.cast(x, tf.int32)
         targets = x[:, 1:]
         weights = self.batch_target_weights(x, y, sample_weight)
         logits = self(x[:, :-1], training=training)
@@ -248,12 +268,13 @@ class GPT(Serving, HuggingFaceFolders, GenerativeModel):  # type: ignore[misc]  
     ) -> tf.Tensor:
         """How much each target counts, float32 `(batch, sequence_length)`."""
         check_batch(x, y, self.max_sequence_length)
+        x = tf.cast(x, tf.int32)
         if sample_weight is not None and sample_weight.shape.rank == 2:
             sample_weight = sample_weight[:, 1:]
         # What follows padding is predicted from nothing, as the first token is.
         mask = x[:, :-1] >= 0
         if y is not None:
-            mask &= tf.cast(y, tf.bool)[:, 1:]
+            mask &= y[:, 1:]
         return target_weights(x[:, 1:], mask, sample_weight)
 
     def batch_weight(self, x: Any) -> tf.Tensor:

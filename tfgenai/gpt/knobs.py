@@ -50,7 +50,7 @@ def knob_conditions(
             "top_k",
             "int32",
             minimum=0,
-            maximum=vocabulary_size,
+            maximum=2**31 - 1,
             default=0,
             description="number of the likeliest tokens that are kept; 0 keeps all",
         ),

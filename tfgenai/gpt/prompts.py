@@ -45,7 +45,9 @@ class Prompts:
         return array, np.array([len(row) for row in self.tokens], np.int32)
 
 
-def to_prompts(model: Any, prompts: Any) -> Prompts:
+def to_prompts(
+    model: Any, prompts: Any, *, name: str = "prompts", what: str = "generate"
+) -> Prompts:
     """Checks what a caller gave as prompts.
 
     Args:
@@ -53,6 +55,8 @@ def to_prompts(model: Any, prompts: Any) -> Prompts:
             `max_sequence_length` are looked at.
         prompts: a text or several, sequences of tokens, or a number of rows that begin
             with the token that begins documents.
+        name: what the caller calls them.
+        what: the method that the caller called.
 
     Raises:
         ValueError: if a prompt is empty, too long, or holds what is no token; it is
@@ -62,11 +66,11 @@ def to_prompts(model: Any, prompts: Any) -> Prompts:
     if isinstance(prompts, Prompts):
         return prompts
     if isinstance(prompts, (int, np.integer)) and not isinstance(prompts, bool):
-        require_positive("prompts", prompts)
+        require_positive(name, prompts)
         if model.end_token is None:
             raise ValueError(
                 "Prompts were expected, because the model has no token that begins "
-                f"documents. Received: prompts={prompts}. Give one text a row."
+                f"documents. Received: {name}={prompts}. Give one text a row."
             )
         start = np.array([model.end_token], np.int32)
         return Prompts((start,) * int(prompts))
@@ -75,37 +79,41 @@ def to_prompts(model: Any, prompts: Any) -> Prompts:
     if not isinstance(prompts, (Sequence, np.ndarray)) or not len(prompts):
         raise TypeError(
             "A text, a list of texts or of token ids, or a number was expected. "
-            f"Received: prompts={prompts!r}. Give for example ['Once']."
+            f"Received: {name}={prompts!r}. Give for example ['Once']."
         )
-    return Prompts(tuple(_row(model, i, prompt) for i, prompt in enumerate(prompts)))
+    return Prompts(
+        tuple(
+            _row(model, f"{name}[{i}]", prompt, what)
+            for i, prompt in enumerate(prompts)
+        )
+    )
 
 
-def _row(model: Any, number: int, prompt: Any) -> np.ndarray:
+def _row(model: Any, place: str, prompt: Any, what: str) -> np.ndarray:
     if isinstance(prompt, str):
-        tokens = model.require_tokenizer("generate").encode(prompt)
+        tokens = model.require_tokenizer(what).encode(prompt)
     else:
         tokens = np.asarray(prompt)
         if tokens.ndim != 1 or (tokens.size and tokens.dtype.kind not in "iu"):
             raise TypeError(
                 "A text or a row of integer tokens was expected. Received: "
-                f"prompts[{number}]={prompt!r}."
+                f"{place}={prompt!r}."
             )
     if not len(tokens):
         raise ValueError(
-            "A prompt of one token or more was expected. Received: "
-            f"prompts[{number}], which is empty. Give a number of rows instead of "
-            "prompts to begin with nothing."
+            f"One token or more was expected. Received: {place}, which is empty. To "
+            "begin with nothing, generate takes a number of rows."
         )
     if len(tokens) > model.max_sequence_length:
         raise ValueError(
-            f"A prompt of at most {model.max_sequence_length} tokens was expected. "
-            f"Received: prompts[{number}] of {len(tokens)}. Keep its last ones."
+            f"At most {model.max_sequence_length} tokens were expected. Received: "
+            f"{place} of {len(tokens)}. Keep its last ones."
         )
     bad = (tokens < 0) | (tokens >= model.vocabulary_size)
     if bad.any():
         raise ValueError(
             f"Tokens in [0, {model.vocabulary_size}) were expected. Received: "
-            f"prompts[{number}] with {tokens[bad][0]}. Encode it with the model's own "
+            f"{place} with {tokens[bad][0]}. Encode it with the model's own "
             "tokenizer."
         )
     return tokens.astype(np.int32)

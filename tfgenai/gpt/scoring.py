@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfgenai.gpt.objective import next_token_losses
 from tfgenai.gpt.prompts import next_size, to_prompts
+
+_LOGITS = 2**26  # values at a time, of 4 bytes
 
 
 class Scoring:
@@ -24,7 +27,8 @@ class Scoring:
         Args:
             texts: texts, or sequences of token ids; at most `max_sequence_length`
                 tokens each.
-            batch_size: texts at a time; default `min(n, 256)`.
+            batch_size: texts at a time; default at most 256, fewer where the logits of
+                so many would take more than 256 MiB.
 
         Returns:
             One float32 `(tokens - 1,)` a text, in nats: of the second token given the
@@ -40,7 +44,10 @@ class Scoring:
             >>> [row.shape for row in gpt.score([[1, 2, 3], [4, 5]])]
             [(2,), (1,)]
         """
-        rows, lengths = self._padded(texts)
+        rows, lengths = self._padded(texts, "score")
+        if batch_size is None:
+            row = rows.shape[1] * self.decoder.vocabulary_size
+            batch_size = int(np.clip(_LOGITS // row, 1, min(len(rows), 256)))
         function = self.compiled_sampler("score", self.log_probs_of_rows, False)
         scores = self.run_in_batches(
             function, {"tokens": rows, "num_tokens": lengths}, batch_size
@@ -61,7 +68,7 @@ class Scoring:
             ValueError: see `score`.
             TypeError: see `score`.
         """
-        rows, lengths = self._padded(texts)
+        rows, lengths = self._padded(texts, "embed")
         function = self.compiled_sampler("embed", self.embeddings_of_rows, False)
         vectors: np.ndarray = self.run_in_batches(
             function, {"tokens": rows, "num_tokens": lengths}, batch_size
@@ -71,8 +78,7 @@ class Scoring:
     def log_probs_of_rows(self, tokens: tf.Tensor, num_tokens: tf.Tensor) -> tf.Tensor:
         """The graph behind `score`, float32 `(batch, slots - 1)`; 0 behind the end."""
         hidden = self._hidden_of_rows(tokens, num_tokens)
-        logits = tf.nn.log_softmax(self.decoder.logits(hidden[:, :-1]))
-        chosen = tf.gather(logits, tokens[:, 1:], batch_dims=2)
+        chosen = -next_token_losses(self.decoder.logits(hidden[:, :-1]), tokens[:, 1:])
         is_target = tf.sequence_mask(num_tokens - 1, tokens.shape[1] - 1)
         return tf.where(is_target, chosen, 0.0)
 
@@ -87,7 +93,12 @@ class Scoring:
         inside = tf.sequence_mask(num_tokens, tokens.shape[1])
         return self.hidden_states(tf.where(inside, tokens, -1))
 
-    def _padded(self, texts: Any) -> tuple[np.ndarray, np.ndarray]:
-        prompts = to_prompts(self, texts)
+    def _padded(self, texts: Any, what: str) -> tuple[np.ndarray, np.ndarray]:
+        if isinstance(texts, (int, np.integer)):
+            raise TypeError(
+                "Texts, or rows of token ids, were expected. Received: "
+                f"texts={texts!r}. Give for example ['Once']."
+            )
+        prompts = to_prompts(self, texts, name="texts", what=what)
         slots = min(next_size(prompts.width), max(self.max_sequence_length, 2))
         return prompts.padded(slots)

@@ -244,6 +244,7 @@ class Endpoints:
             f"The next {self._chunk} tokens of a text written in chunks. Adding "
             "them to tokens, num_tokens and num_written, and calling again until "
             "is_done, gives what generate gives.",
+            check=None if self._automaton is None else self._check_grammar,
         )
 
         def with_end(**values: tf.Tensor) -> Rows:
@@ -253,6 +254,16 @@ class Endpoints:
             return {**outputs, "is_done": is_done}
 
         return dataclasses.replace(signature, function=with_end)
+
+    def _check_grammar(self, rows: Rows) -> tf.Tensor:
+        """What was written must be what the row's grammar lets a text begin with."""
+        state = self._grammar_state(rows["tokens"], rows["num_tokens"], rows)
+        return tf.where(
+            (rows["grammar"] > 0) & (state < 0),
+            "num_written: written tokens that match the grammar were expected. "
+            "Received: others.",
+            "",
+        )
 
     def _score_tokens(self) -> Signature:
         slots = max(self._model.max_sequence_length, 2)
@@ -282,7 +293,7 @@ class Endpoints:
             minimum=0,
             maximum=self._model.vocabulary_size - 1,
             description="token ids from the left on; what stands behind num_tokens "
-            "means nothing",
+            "means nothing, but must be a token such as 0",
         )
 
     def _count_condition(self, width: int, least: int = 1) -> Condition:

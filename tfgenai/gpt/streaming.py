@@ -37,7 +37,8 @@ def stream_texts(
         An iterator over lists of one piece a row.
     """
     wanted = rows["max_new_tokens"]
-    total = int(wanted.max())
+    # Rounded, so that one graph serves many numbers.
+    total = next_size(int(wanted.max()))
     width = next_size(prompts.width + total)
     history, length = prompts.padded(width)
     loop = TokenLoop(

@@ -171,8 +171,12 @@ class TransformerDecoder(keras.layers.Layer):
         new, policy, dim = Initializers(self.seed), self.dtype_policy, self.hidden_dim
 
         def table(name: str, rows: int) -> keras.Variable:
+            # Rows are looked up, and logits computed, before anything is rounded.
             return self.add_weight(
-                name=name, shape=(rows, dim), initializer=new.normal(_INIT_STDDEV)
+                name=name,
+                shape=(rows, dim),
+                initializer=new.normal(_INIT_STDDEV),
+                autocast=False,
             )
 
         self.token_embedding = table("token_embedding", self.vocabulary_size)
@@ -224,6 +228,7 @@ class TransformerDecoder(keras.layers.Layer):
         if not self.tie_weights:
             self.output_kernel = self.add_weight(
                 name="output_embedding",
+                autocast=False,
                 shape=(self.vocabulary_size, dim),
                 initializer=new.normal(_INIT_STDDEV),
             )
@@ -269,9 +274,10 @@ class TransformerDecoder(keras.layers.Layer):
         Returns:
             float32 `(..., vocabulary_size)`.
         """
-        table = tf.cast(tf.convert_to_tensor(self._output_table()), hidden.dtype)
-        rows = tf.reshape(hidden, (-1, self.hidden_dim))
-        logits = tf.cast(tf.matmul(rows, table, transpose_b=True), tf.float32)
+        # In float32 under every policy: half of it would make ties of near logits.
+        table = tf.cast(tf.convert_to_tensor(self._output_table()), tf.float32)
+        rows = tf.cast(tf.reshape(hidden, (-1, self.hidden_dim)), tf.float32)
+        logits = tf.matmul(rows, table, transpose_b=True)
         shape = tf.concat([tf.shape(hidden)[:-1], [self.vocabulary_size]], 0)
         logits = tf.reshape(logits, shape)
         return tf.ensure_shape(logits, (*hidden.shape[:-1], self.vocabulary_size))

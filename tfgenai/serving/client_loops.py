@@ -8,7 +8,7 @@ import numpy as np
 from tfgenai.serving.client_inputs import GENERATE, check_names, to_rows
 
 if TYPE_CHECKING:
-    from tfgenai.serving.client_types import ModelMetadata
+    from tfgenai.serving.client_types import ModelMetadata, SignatureInfo
 
 _STEP = "denoise_step"
 _CHUNK = "decode_chunk"
@@ -96,17 +96,8 @@ class Loops:
         metadata = self.metadata(timeout=timeout)
         chunk = metadata.signature(_CHUNK)
         texts = _as_texts(prompts)
-        given = {"seed": seed, **inputs}
         if len(texts) == 1:
-            texts *= max(
-                [1]
-                + [
-                    len(value)
-                    for name, value in given.items()
-                    if name in chunk.inputs
-                    and np.ndim(value) == chunk.inputs[name].rank
-                ]
-            )
+            texts *= _num_rows(chunk, {"seed": seed, **inputs})
         check_names(inputs, chunk.inputs.keys() - _CHUNK_CARRIES, ())
         first = to_rows(metadata.signature(_TOKENIZE), {"prompts": texts})
         start = self._run(_TOKENIZE, first, False, timeout)
@@ -156,6 +147,16 @@ class Loops:
             number, state = number + 1, outputs.pop("state")
             is_done = bool(outputs.pop("is_done").all())
             yield outputs
+
+
+def _num_rows(signature: "SignatureInfo", given: dict[str, Any]) -> int:
+    """How many rows are given values of their own; 1 where all are for all rows."""
+    sizes = [
+        len(value)
+        for name, value in given.items()
+        if name in signature.inputs and np.ndim(value) == signature.inputs[name].rank
+    ]
+    return max(sizes, default=1)
 
 
 def _as_texts(prompts: Any) -> list[Any]:

@@ -75,6 +75,13 @@ def check_recipe(recipe: Recipe) -> None:
             "A family with log_likelihood was expected for evaluate.nll. Received: "
             f"model.family={recipe.model.family!r}. Leave evaluate.nll out."
         )
+    nll = recipe.evaluate.nll
+    if nll is not None and (nll.binarize is None) != (recipe.data.binarize is None):
+        raise ConfigError(
+            "A likelihood of images as they are trained on was expected. Received: "
+            f"data.binarize={recipe.data.binarize!r}, evaluate.nll.binarize="
+            f"{nll.binarize!r}. Set both or neither."
+        )
     make_augmentations(recipe)
     check_text_recipe(recipe)
     stage = autoencoder_recipe(recipe)

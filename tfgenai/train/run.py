@@ -174,7 +174,9 @@ def _callbacks(
             recipe.fit.on_non_finite,
             backup=backup if recipe.fit.on_non_finite == "rollback" else None,
         ),
-        Throughput("images" if data.text is None else "tokens"),
+        Throughput()
+        if data.text is None
+        else Throughput("tokens", data.text.sequence_length),
     ]
     if recipe.sample_metrics is not None:
         callbacks.append(

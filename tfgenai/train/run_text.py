@@ -35,7 +35,7 @@ def check_text_recipe(recipe: Recipe) -> None:
             f"expected. Received: data.sequence_length={length}, "
             f"model.max_sequence_length={longest}. Change one of them."
         )
-    if not any(getattr(recipe.data, key) is not None for key in _TEXT_KEYS):
+    if not trains_on_text(recipe):
         return
     if arguments.get("tokenizer") is not None:
         raise ConfigError(
@@ -91,7 +91,8 @@ def load_text_splits(
         batch_size=data.batch_size,
         **of_images,
         tokenizer=data.tokenizer or "byte",
-        sequence_length=data.sequence_length,
+        # A model may see less than the usual length, which is longer.
+        sequence_length=data.sequence_length or _longest(recipe),
         steps_per_epoch=data.steps_per_epoch,
         seed=recipe.seed,
     )
@@ -109,6 +110,11 @@ def load_text_splits(
         measured = found.get("test", validation)
     name = "test" if "test" in found else "validation"
     return train, validation, measured, name
+
+
+def _longest(recipe: Recipe) -> int | None:
+    longest = recipe.model.arguments.get("max_sequence_length")
+    return longest if isinstance(longest, int) else None
 
 
 def fill_in_text(

@@ -21,6 +21,8 @@ class Throughput(keras.callbacks.Callback):
 
     Args:
         unit: what the model's losses are means over: "images" or "tokens".
+        sequence_length: tokens that are predicted in a row, which attention costs more
+            for; None for the longest that the model sees.
 
     Attributes:
         seconds_to_first_step: seconds from the start of `fit` to the end of its first
@@ -37,9 +39,12 @@ class Throughput(keras.callbacks.Callback):
 
     works_on_chunks = True
 
-    def __init__(self, unit: str = "images") -> None:
+    def __init__(
+        self, unit: str = "images", sequence_length: int | None = None
+    ) -> None:
         super().__init__()
         self.unit = unit
+        self.sequence_length = sequence_length
         self.seconds_to_first_step: float | None = None
         self.seconds = 0.0
         self.count = 0
@@ -79,8 +84,10 @@ class Throughput(keras.callbacks.Callback):
         flops = getattr(self.model, "flops_per_token", None)
         if flops is not None and self.unit == "tokens":
             if self._peak_flops is None:
-                self._peak_flops = peak_flops(self.model.compute_dtype)
-            logs["flop_utilization"] = rate * flops() / self._peak_flops
+                replicas = self.model.distribute_strategy.num_replicas_in_sync
+                self._peak_flops = replicas * peak_flops(self.model.compute_dtype)
+            achieved = rate * flops(self.sequence_length)
+            logs["flop_utilization"] = achieved / self._peak_flops
 
     def on_train_end(self, logs: Any = None) -> None:
         """Stops the clock."""

@@ -216,3 +216,13 @@ def test_an_export_runs_where_only_tensorflow_is_imported(name, tmp_path):
         "assert not [m for m in sys.modules if m.split('.')[0] == 'tokenizers']\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["byte", "bpe"])
+@given(texts=st.lists(st.text(max_size=12), min_size=1, max_size=4))
+def test_any_text_comes_back_from_python_and_from_the_graph(name, texts):
+    tokenizer = KINDS[name]
+    assert [tokenizer.decode(tokenizer.encode(text)) for text in texts] == texts
+    rows = [text.encode() for text in texts]
+    tokens, num_tokens, _ = IN_GRAPH[name](tf.constant(np.array(rows, object)), 64)
+    assert tokenizer.decode_rows(tokens, num_tokens).numpy().tolist() == rows

@@ -102,3 +102,14 @@ def test_rows_do_not_depend_on_each_other():
 def test_the_number_of_beams_is_checked(num_beams):
     with pytest.raises(ValueError, match="num_beams"):
         BeamSearch(num_beams)
+
+
+def test_log_probabilities_are_those_of_score(model):
+    asked = {"max_new_tokens": 4, "decoding": BeamSearch(4, 2.0)}
+    tokens, log_probs = model.generate_tokens(PROMPTS, return_log_probs=True, **asked)
+    assert sum(map(len, tokens)) > 3
+    for prompt, new, found in zip(PROMPTS, tokens, log_probs, strict=True):
+        # The model sees the newest document alone.
+        start = max((i for i, token in enumerate(prompt) if token == 3), default=0)
+        (scores,) = model.score([[*prompt[start:], *new]])
+        np.testing.assert_allclose(found, scores[len(scores) - len(new) :], atol=1e-4)

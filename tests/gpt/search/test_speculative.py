@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
-from tiny_gpt import MODERN, randomize, tiny
+from tiny_gpt import MODERN, randomize, tiny, tiny_bytes
 
 import tfgenai as tg
 from tfgenai.gpt import SpeculativeSampling
@@ -118,6 +118,12 @@ def test_a_draft_of_other_tokens_is_refused(model):
     draft = tg.GPT(6, max_sequence_length=16, num_layers=1, num_heads=1, hidden_dim=4)
     with pytest.raises(ValueError, match=r"draft\.vocabulary_size=6"):
         model.generate_tokens(
+            [[0]], max_new_tokens=2, decoding=SpeculativeSampling(draft)
+        )
+    draft = tiny_bytes()
+    own = tg.GPT(257, max_sequence_length=16, num_layers=1, num_heads=1, hidden_dim=4)
+    with pytest.raises(ValueError, match=r"own tokenizer, None"):
+        own.generate_tokens(
             [[0]], max_new_tokens=2, decoding=SpeculativeSampling(draft)
         )
     with pytest.raises(ValueError, match="num_draft_tokens"):

@@ -13,8 +13,9 @@ from tfgenai.core.likelihoods.likelihood import (
     event_shape,
     float32,
     sum_but_first,
-    tempered,
+    tempered_softmax,
 )
+from tfgenai.core.token_sampling import invert_cdf
 
 
 def cross_entropy(index: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -109,11 +110,8 @@ class Categorical(Likelihood):
         """The level where the distribution function passes `u`; see the base class."""
         logits = self._logits(parameters)
         # Temperatures have one axis less than logits: that of the values.
-        warm = tempered(logits, tf.convert_to_tensor(temperature)[..., tf.newaxis])
-        below = tf.cumsum(tf.nn.softmax(warm), axis=-1) <= u[..., tf.newaxis]
-        index = tf.reduce_sum(tf.cast(below, tf.int32), axis=-1)
-        # Rounding may leave the last sum below u.
-        index = tf.minimum(index, self.num_levels - 1)
+        warm = tf.convert_to_tensor(temperature)[..., tf.newaxis]
+        index = invert_cdf(tempered_softmax(logits, warm), u)
         likeliest = tf.argmax(logits, axis=-1, output_type=tf.int32)
         index = tf.where(tf.convert_to_tensor(temperature) > 0, index, likeliest)
         return tf.cast(index, tf.float32) * (2.0 / (self.num_levels - 1)) - 1.0

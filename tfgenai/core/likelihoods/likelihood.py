@@ -10,6 +10,9 @@ import tensorflow as tf
 from tfgenai.core import backend as _backend  # noqa: F401
 from tfgenai.core.registry import Registry
 
+# Far below what has a probability in float32; its multiples are still finite.
+_LEAST_LOGIT = -1e9
+
 LIKELIHOODS: Registry[type["Likelihood"]] = Registry("likelihood")
 
 
@@ -158,6 +161,12 @@ def float32(x: Any) -> tf.Tensor:
 def tempered(logits: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
     """Logits over the temperature; as they are where that is zero."""
     return logits / tf.where(temperature > 0, temperature, 1.0)
+
+
+def tempered_softmax(logits: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
+    """Probabilities of choices `(..., choices)`, finite at any temperature."""
+    below = logits - tf.reduce_max(logits, axis=-1, keepdims=True)
+    return tf.nn.softmax(tf.maximum(tempered(below, temperature), _LEAST_LOGIT))
 
 
 def event_shape(x: tf.Tensor) -> list[int]:

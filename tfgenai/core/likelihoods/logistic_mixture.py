@@ -17,8 +17,9 @@ from tfgenai.core.likelihoods.likelihood import (
     Likelihood,
     event_shape,
     float32,
-    tempered,
+    tempered_softmax,
 )
+from tfgenai.core.token_sampling import invert_cdf
 
 
 @LIKELIHOODS.register("discretized_logistic_mixture")
@@ -129,10 +130,7 @@ class DiscretizedLogisticMixture(Likelihood):
         logits, means, log_scales, coefficients = self._split(parameters)
         temperature = float32(temperature)
         # The component is where the distribution function passes the threshold.
-        warm = tempered(logits, temperature)
-        below = tf.cumsum(tf.nn.softmax(warm), axis=-1) <= u[..., -1:]
-        index = tf.reduce_sum(tf.cast(below, tf.int32), axis=-1)
-        index = tf.minimum(index, self.num_components - 1)
+        index = invert_cdf(tempered_softmax(logits, temperature), u[..., -1])
         likeliest = tf.argmax(logits, axis=-1, output_type=tf.int32)
         scale = temperature[..., 0] if temperature.shape.rank else temperature
         index = tf.where(scale > 0, index, likeliest)

@@ -74,4 +74,10 @@ def _find(text: str) -> dict[str, list[pathlib.Path]]:
 
 
 def _texts_in(folder: pathlib.Path) -> list[pathlib.Path]:
-    return sorted(p for p in folder.rglob("*.txt") if p.is_file())
+    found = (p for p in folder.rglob("*") if p.suffix.lower() == ".txt" and p.is_file())
+    # What begins with a dot is a tool's copy or record, not the user's text.
+    return sorted(
+        path
+        for path in found
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )

@@ -120,13 +120,13 @@ def open_text_source(
         DataNotFoundError: if there is no such set, file or folder.
         DataError: if it is a set of images.
     """
-    if isinstance(name_or_path, TextSource):
-        return name_or_path
     if encoding_errors not in ("strict", "replace"):
         raise ValueError(
             "'strict' or 'replace' was expected. Received: "
             f"encoding_errors={encoding_errors!r}."
         )
+    if isinstance(name_or_path, TextSource):
+        return name_or_path
     if not isinstance(name_or_path, str | os.PathLike) or not os.fspath(name_or_path):
         raise TypeError(
             "The name of a set of text or the path of its files was expected. "

@@ -1,6 +1,7 @@
 """BPETokenizer: byte-level byte pair encoding, as GPT-2 cuts text."""
 
 import functools
+import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,8 +25,9 @@ from tfgenai.data.tokenizers.tokenizer import (
     rows_of_flat,
 )
 
-# Characters that the library gets at a time: it keeps a record of every token.
-_PIECE = 1 << 17
+# Characters in a piece, and pieces that the library gets at a time: it keeps a record
+# of every token until it has done them all.
+_PIECE, _PIECES = 1 << 17, 16
 # Where GPT-2's pattern always cuts: before white space that follows a letter.
 _CUT = re.compile(r"(?<=[A-Za-z0-9.,;])[ \n]")
 
@@ -147,11 +149,12 @@ class BPETokenizer(Tokenizer):
 
     def _encode(self, text: str) -> np.ndarray:
         text.encode("utf-8")  # the library takes lone surrogates for a wrong type
-        found = self._library.encode_batch_fast(
-            list(_pieces(text)), add_special_tokens=False
-        )
-        parts = [np.array(piece.ids, np.int32) for piece in found]
-        return np.concatenate([np.zeros(0, np.int32), *parts])
+        pieces = iter(_pieces(text))
+        parts = [np.zeros(0, np.int32)]
+        while some := list(itertools.islice(pieces, _PIECES)):
+            found = self._library.encode_batch_fast(some, add_special_tokens=False)
+            parts += [np.array(piece.ids, np.int32) for piece in found]
+        return np.concatenate(parts)
 
     def _encode_valid_rows(
         self, texts: tf.Tensor, max_tokens: tf.Tensor

@@ -131,6 +131,7 @@ def _checked_end_text(values: Any, path: storage.PathLike) -> str:
     try:
         model, cut = values["model"], values["pre_tokenizer"] or {}
         added = [token["content"] for token in values["added_tokens"]]
+        _ = model["vocab"], model["merges"], [t["id"] for t in values["added_tokens"]]
         found = {
             "model.type": (model.get("type", "BPE"), "BPE"),
             "model.byte_fallback": (bool(model.get("byte_fallback")), False),

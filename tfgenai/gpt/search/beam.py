@@ -62,7 +62,7 @@ class BeamSearch(Decoding):
             name: tf.repeat(rows[name], beams, axis=0)
             for name in ("stop_tokens", "num_stop_tokens")
         }
-        bias = loop.bias(rows)
+        bias, fused = loop.bias(rows), decoder.fused()
         # One beam lives at first: all of them are the prompt.
         sums = tf.tile([[0.0] + [REMOVED] * (beams - 1)], tf.stack([batch, 1]))
         state: dict[str, Any] = {
@@ -70,6 +70,7 @@ class BeamSearch(Decoding):
             "logits": tile_rows(decoder.logits(hidden), beams),
             "cache": tile_rows(cache, beams),
             "tokens": tf.zeros(tf.stack([batch * beams, limit]), tf.int32),
+            "log_probs": tf.zeros(tf.stack([batch * beams, limit])),
             "count": tf.zeros_like(wanted),
             "sums": tf.reshape(sums, (-1,)),
             "is_done": wanted <= 0,
@@ -95,8 +96,9 @@ class BeamSearch(Decoding):
             parents = tf.reshape(parents, (-1,))
             drawn = tf.reshape(chosen % size, (-1,))
             place = tf.stack([parents, drawn], axis=1)
+            newest = tf.gather_nd(log_probs, place)
             state = {**state, "sums": tf.gather_nd(totals, place)}
-            names = ("cache", "tokens", "count", "is_done", "is_stopped")
+            names = ("cache", "tokens", "log_probs", "count", "is_done", "is_stopped")
             state |= {name: take_rows(state[name], parents) for name in names}
             stops = is_stop(loop, drawn[:, tf.newaxis], of_beam)[:, 0]
             stops &= ~state["is_done"]
@@ -104,7 +106,7 @@ class BeamSearch(Decoding):
             is_column = tf.range(limit) == state["step"]
             position = tf.minimum(first_positions + state["count"], slots - 1)
             hidden, cache = decoder.extend(
-                drawn[:, tf.newaxis], position[:, tf.newaxis], state["cache"]
+                drawn[:, tf.newaxis], position[:, tf.newaxis], state["cache"], fused
             )
             step = state["step"] + 1
             return (
@@ -116,6 +118,11 @@ class BeamSearch(Decoding):
                         is_column & writes[:, tf.newaxis],
                         drawn[:, tf.newaxis],
                         state["tokens"],
+                    ),
+                    "log_probs": tf.where(
+                        is_column & writes[:, tf.newaxis],
+                        newest[:, tf.newaxis],
+                        state["log_probs"],
                     ),
                     "count": state["count"] + tf.cast(writes, tf.int32),
                     "sums": state["sums"],
@@ -131,14 +138,8 @@ class BeamSearch(Decoding):
             parallel_iterations=1,
         )
         best = beams * tf.range(batch)  # the beams are in order
-        tokens = tf.gather(state["tokens"], best)
-        log_probs = tf.zeros_like(tokens, tf.float32)
-        return Written(
-            tokens,
-            tf.gather(state["count"], best),
-            log_probs,
-            tf.gather(state["is_stopped"], best),
-        )
+        names = ("tokens", "count", "log_probs", "is_stopped")
+        return Written(*(tf.gather(state[name], best) for name in names))
 
     def _penalty(self, lengths: tf.Tensor) -> tf.Tensor:
         return ((5.0 + tf.cast(lengths, tf.float32)) / 6.0) ** self.length_penalty

@@ -58,6 +58,7 @@ class ContrastiveSearch(Decoding):
         hidden, cache = read_prompts(loop, prompts, num_prompt, slots)
         logits = decoder.logits(tf.gather(hidden, num_prompt - 1, batch_dims=1))
         bias, wanted = loop.bias(rows), rows["max_new_tokens"]
+        fused = decoder.fused()
         vectors = _unit(hidden)
         vectors = tf.pad(vectors, [[0, 0], [0, slots - prompts.shape[1]], [0, 0]])
         state: dict[str, Any] = {
@@ -80,6 +81,7 @@ class ContrastiveSearch(Decoding):
                 tf.reshape(candidates, (-1, 1)),
                 tf.repeat(position, count)[:, tf.newaxis],
                 tile_rows(state["cache"], count),
+                fused,
             )
             units = tf.reshape(_unit(tried), tf.stack([batch, count, -1]))
             likeness = tf.matmul(units, state["vectors"], transpose_b=True)

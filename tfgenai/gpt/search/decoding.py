@@ -54,10 +54,11 @@ class Decoding(abc.ABC):
             )
         neutral = {"repetition_penalty": 1.0, "num_logit_bias": 0, **_NEUTRAL}
         for knob in self.ignored:
-            if (rows[knob] != neutral[knob]).any():
+            others = rows[knob][rows[knob] != neutral[knob]]
+            if others.size:
                 raise ValueError(
-                    f"{name} has no use for {knob}. Received: {knob}="
-                    f"{rows[knob][0]}. Leave it out."
+                    f"{name} has no use for {knob}. Received: {knob}={others[0]}. "
+                    "Leave it out."
                 )
         total = int((rows["num_prompt"] + rows["max_new_tokens"]).max())
         if total > model.max_sequence_length:

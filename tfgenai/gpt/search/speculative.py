@@ -59,13 +59,14 @@ class SpeculativeSampling(Decoding):
     ) -> None:
         """See `Decoding.check`; also refuses a draft of another vocabulary."""
         super().check(model, prompts, rows, constraint)
-        same = self.draft.vocabulary_size == model.vocabulary_size
-        if not same or self.draft.tokenizer != model.tokenizer:
-            raise ValueError(
-                "A draft with the model's own tokens was expected. Received: "
-                f"draft.vocabulary_size={self.draft.vocabulary_size}, the model's is "
-                f"{model.vocabulary_size}. Train it with the same tokenizer."
-            )
+        for name in ("vocabulary_size", "tokenizer"):
+            own, received = getattr(model, name), getattr(self.draft, name)
+            if own != received:
+                raise ValueError(
+                    f"A draft with the model's own {name}, {own}, was expected. "
+                    f"Received: draft.{name}={received}. Train it with the same "
+                    "tokenizer."
+                )
         super().check(self.draft, prompts, rows, constraint)
 
     def write(
@@ -77,6 +78,9 @@ class SpeculativeSampling(Decoding):
         batch = tf.shape(prompts)[0]
         draft = dataclasses.replace(loop, decoder=self.draft.decoder)
         bias, wanted = loop.bias(rows), rows["max_new_tokens"]
+        fused = loop.decoder.fused()
+        with self.draft.ema.standing_in():
+            draft_fused = draft.decoder.fused()
 
         def log_probs_of(decoder: Any, hidden: tf.Tensor) -> tf.Tensor:
             """Of each token of `hidden`, `(batch, tokens, vocabulary_size)`."""
@@ -91,7 +95,7 @@ class SpeculativeSampling(Decoding):
         def extend_draft(tokens: tf.Tensor, place: tf.Tensor, cache: Any) -> Any:
             with self.draft.ema.standing_in():
                 hidden, cache = draft.decoder.extend(
-                    tokens[:, tf.newaxis], place[:, tf.newaxis], cache
+                    tokens[:, tf.newaxis], place[:, tf.newaxis], cache, draft_fused
                 )
                 return log_probs_of(draft.decoder, hidden)[:, 0], cache
 
@@ -127,7 +131,10 @@ class SpeculativeSampling(Decoding):
                     guesses.append(guess)
             block = tf.stack(drafted, axis=1)
             hidden, cache = loop.decoder.extend(
-                block, place[:, tf.newaxis] + tf.range(ahead + 1), state["cache"]
+                block,
+                place[:, tf.newaxis] + tf.range(ahead + 1),
+                state["cache"],
+                fused,
             )
             truth = log_probs_of(loop.decoder, hidden)
             new, kept, log_probs = _verify(

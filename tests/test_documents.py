@@ -32,9 +32,7 @@ def test_the_five_lines_work_as_printed(tmp_path, monkeypatch):
     names: dict = {}
     exec(five_lines.replace("epochs=30", "epochs=1, verbose=0"), names)
     assert (tmp_path / "served" / "digits" / "1" / "saved_model.pb").is_file()
-    text_lines = text_lines.replace(
-        "epochs=3", "epochs=1, verbose=0, steps_per_epoch=2"
-    )
+    text_lines = text_lines.replace("epochs=3", "epochs=1, verbose=0")
     exec(text_lines.replace("max_new_tokens=40", "max_new_tokens=4"), names)
     assert (tmp_path / "served" / "topics" / "1" / "saved_model.pb").is_file()
     from tfgenai.serving.server import Server

@@ -399,7 +399,7 @@ def test_data_of_another_tokenizer_or_vocabulary_are_refused(method, tmp_path):
     model.compile(jit_compile=False)
     with pytest.raises(ValueError, match="x of another CharTokenizer"):
         getattr(model, method)(data, verbose=0)
-    with pytest.raises(ValueError, match="vocabulary_size=257.*x with 300"):
+    with pytest.raises(ValueError, match=r"vocabulary_size=257.*x with 300"):
         getattr(model, method)(np.full((2, 5), 300, np.int32), verbose=0)
 
 

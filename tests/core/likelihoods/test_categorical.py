@@ -59,11 +59,9 @@ def test_levels_must_be_two_or_more(num_levels):
 @pytest.mark.parametrize("temperature", [1e-3, 1e-37])
 def test_a_tiny_temperature_takes_the_likeliest(temperature):
     logits = np.array([[[[-40.0, 1.0, 3.0, 40.0, 39.0]]]], np.float32)
-    for u in (0.0, 0.5, 1.0 - 2.0**-24):
-        drawn = Categorical(5).draw(
-            logits, np.full((1, 1, 1, 1), u, np.float32), temperature
-        )
-        assert drawn.numpy().item() == 0.5
+    for number in (0.0, 0.5, 1.0 - 2.0**-24):
+        u = np.full((1, 1, 1, 1), number, np.float32)
+        assert Categorical(5).draw(logits, u, temperature).numpy().item() == 0.5
 
 
 def test_what_has_no_probability_is_never_drawn():

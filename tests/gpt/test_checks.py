@@ -48,7 +48,7 @@ def spec(*shape, dtype="int32"):
         (spec(4, 9), None),
         (spec(4, 2), None),
         (spec(None, None, dtype="int64"), None),
-        (spec(4, 9), spec(4, 9)),
+        (spec(4, 9), spec(4, 9, dtype="bool")),
         (spec(4, 9), spec(None, None, dtype="bool")),
     ],
 )
@@ -63,8 +63,12 @@ def test_batches_that_fit_pass(x, y):
         (spec(4, 8, 8, 1), None, r"x of shape \(4, 8, 8, 1\)"),
         (spec(4, 10), None, r"2 to 9 tokens.*\(4, 10\).*smaller sequence_length"),
         (spec(4, 1), None, r"2 to 9 tokens.*\(4, 1\)"),
-        (spec(4, 9), spec(4), r"y of shape \(4,\).*Leave y out"),
-        (spec(4, 9), spec(4, 8), r"y of shape \(4, 8\), x of shape \(4, 9\)"),
+        (spec(4, 9), spec(4, dtype="bool"), r"y of shape \(4,\).*Leave y out"),
+        (
+            spec(4, 9),
+            spec(4, 8, dtype="bool"),
+            r"y of shape \(4, 8\), x of shape \(4, 9\)",
+        ),
     ],
 )
 def test_batches_that_do_not_fit_are_refused(x, y, words):

@@ -40,7 +40,7 @@ def test_padding_stands_behind(model):
         ("", ValueError, r"prompts\[0\], which is empty"),
         (["a", ""], ValueError, r"prompts\[1\], which is empty"),
         (["a", []], ValueError, r"prompts\[1\], which is empty"),
-        ("x" * 17, ValueError, r"at most 16 tokens.*prompts\[0\] of 17"),
+        ("x" * 17, ValueError, r"At most 16 tokens.*prompts\[0\] of 17"),
         ([[1, 257]], ValueError, r"\[0, 257\).*prompts\[0\] with 257"),
         ([[1, -1]], ValueError, r"prompts\[0\] with -1"),
         (["\ud800"], ValueError, "surrogate"),

@@ -81,7 +81,7 @@ def test_the_averaged_weights_are_used():
     ("texts", "words"),
     [
         ([""], r"texts\[0\], which is empty"),
-        (["x" * 17], r"at most 16 tokens.*of 17"),
+        (["x" * 17], r"At most 16 tokens.*of 17"),
         ([[1, 300]], r"\[0, 257\).*300"),
     ],
 )

@@ -181,7 +181,7 @@ def test_the_spelling_of_the_suffix_does_not_matter(run_folder, model, tmp_path)
 
 
 def test_what_is_no_picture_goes_to_an_array(tmp_path):
-    model = tg.DiffusionModel((2,), network="mlp")
+    model = tg.DiffusionModel(data_shape=(2,))
     model.save(tmp_path / "points.keras")
     result = invoke(tmp_path / "points.keras", "--output", tmp_path / "samples.png")
     assert result.exit_code == 2

@@ -87,6 +87,9 @@ def test_an_end_token_may_have_another_place_and_spelling(tokenizer, tmp_path):
         ({"model": {"type": "WordPiece", "vocab": {}}}, r"model\.type = 'BPE'"),
         ({"added_tokens": []}, "number of added_tokens = 1"),
         ({"added_tokens": 3}, r"A tokenizer\.json of the tokenizers library"),
+        ({"model": {"type": "BPE"}}, r"A tokenizer\.json.*'vocab'"),
+        ({"model": {"type": "BPE", "vocab": {}}}, r"A tokenizer\.json.*'merges'"),
+        ({"added_tokens": [{"content": "x"}]}, r"A tokenizer\.json.*'id'"),
     ],
 )
 def test_other_kinds_of_tokenizers_are_refused(tokenizer, tmp_path, change, words):

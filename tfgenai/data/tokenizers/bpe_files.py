@@ -110,10 +110,14 @@ def read_library_file(path: storage.PathLike) -> Parts:
     """
     values = storage.read_json(path)
     end_text = _checked_end_text(values, path)
-    vocabulary = values["model"]["vocab"]
-    for token in values["added_tokens"]:
-        vocabulary.setdefault(token["content"], token["id"])
-    return _in_order(vocabulary, path), _merges(values), end_text
+    try:
+        vocabulary = values["model"]["vocab"]
+        for token in values["added_tokens"]:
+            vocabulary.setdefault(token["content"], token["id"])
+        merges = _merges(values)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise _no_library_file(path, error) from error
+    return _in_order(vocabulary, path), merges, end_text
 
 
 def parts_of(text: str) -> tuple[list[str], list[str]]:
@@ -131,7 +135,6 @@ def _checked_end_text(values: Any, path: storage.PathLike) -> str:
     try:
         model, cut = values["model"], values["pre_tokenizer"] or {}
         added = [token["content"] for token in values["added_tokens"]]
-        _ = model["vocab"], model["merges"], [t["id"] for t in values["added_tokens"]]
         found = {
             "model.type": (model.get("type", "BPE"), "BPE"),
             "model.byte_fallback": (bool(model.get("byte_fallback")), False),
@@ -152,10 +155,7 @@ def _checked_end_text(values: Any, path: storage.PathLike) -> str:
             "the number of added_tokens": (len(added), 1),
         }
     except (AttributeError, KeyError, TypeError) as error:
-        raise DataError(
-            "A tokenizer.json of the tokenizers library was expected. Received: path="
-            f"{os.fspath(path)!r} ({error!r}). Restore the file."
-        ) from error
+        raise _no_library_file(path, error) from error
     for name, (value, expected) in found.items():
         if value != expected:
             raise DataError(
@@ -164,6 +164,13 @@ def _checked_end_text(values: Any, path: storage.PathLike) -> str:
                 "another tokenizer, or train one with BPETokenizer.train."
             )
     return added[0]
+
+
+def _no_library_file(path: storage.PathLike, error: Exception) -> DataError:
+    return DataError(
+        "A tokenizer.json of the tokenizers library was expected. Received: path="
+        f"{os.fspath(path)!r} ({error!r}). Restore the file."
+    )
 
 
 def _in_order(vocabulary: Any, path: storage.PathLike) -> list[str]:

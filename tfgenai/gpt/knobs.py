@@ -50,7 +50,7 @@ def knob_conditions(
             "top_k",
             "int32",
             minimum=0,
-            maximum=2**31 - 1,
+            maximum=2**30,
             default=0,
             description="number of the likeliest tokens that are kept; 0 keeps all",
         ),

@@ -19,8 +19,8 @@ SEED_INPUT = "seed"
 
 # Stored bytes over the bytes that the signatures read.
 MAX_WEIGHT_RATIO = 1.05
-# What warm-up records, card and vocabularies may take besides, and the graph of each
-# signature: that of a transformer with a loop, its tokenizer included, takes half of it.
+# What warm-up records, card and vocabularies may take besides, and each signature's
+# graph: that of a transformer with a loop, its tokenizer included, takes half of it.
 MAX_OVERHEAD_BYTES = 2 * 2**20
 MAX_SIGNATURE_BYTES = 3 * 2**18
 

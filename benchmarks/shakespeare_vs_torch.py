@@ -48,7 +48,7 @@ def theirs(seed: int, steps: int) -> dict:
         sequence_length=LENGTH,
     )
     texts = [
-        torch.tensor(train.tokenizer.encode(split.part.documents[0]))
+        torch.from_numpy(train.tokenizer.encode(split.part.documents[0])).long()
         for split in (train, valid)
     ]
     torch.manual_seed(seed)

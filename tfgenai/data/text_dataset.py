@@ -27,7 +27,7 @@ class TextPlan:
         batch_size: rows in a batch.
         shuffle: whether each epoch has its own windows in its own order; else every
             token but the first is predicted once, in order.
-        drop_remainder: whether an incomplete last batch is left out.
+        drop_remainder: whether an incomplete last batch is left out, not filled up.
         random_steps: batches in an epoch of windows that begin anywhere; None for
             windows that do not overlap.
         seed: seed of all draws.
@@ -77,8 +77,10 @@ class TextDataset(EpochDataset):
     """A `tf.data.Dataset` of tokens, with its tokenizer and card; made by `load`.
 
     x is int32 `(batch, sequence_length + 1)`: a model reads `x[:, :-1]` and predicts
-    `x[:, 1:]`. -1 is padding, which only the last row of a set that is read in order
-    has. Documents stand one after another, each between end tokens.
+    `x[:, 1:]`. -1 is padding: the last row of a set that is read in order may end with
+    it, and where an incomplete last batch is kept, rows of it fill the batch up, so that
+    all batches have one shape and a compiled model needs one program. Documents stand
+    one after another, each between end tokens.
 
     Each time it is iterated the next epoch comes, from epoch 0 on. `for_epochs` gives
     epochs by number.
@@ -177,15 +179,12 @@ class _Windows(Batches):
             )
             offset = tf.cast(drawn, tf.int64)
         starts = offset + order * plan.sequence_length
-        full, rest = divmod(n, plan.batch_size)
-        parts = []
-        if full:
-            table = tf.reshape(starts[: n - rest], (full, plan.batch_size))
-            parts.append(tf.data.Dataset.from_tensor_slices(table))
-        if rest and not plan.drop_remainder:
-            last = tf.ensure_shape(starts[n - rest :], (rest,))
-            parts.append(tf.data.Dataset.from_tensors(last))
-        return parts[0] if len(parts) == 1 else parts[0].concatenate(parts[1])
+        batch_size = min(plan.batch_size, n)
+        total = plan.steps_per_epoch * batch_size
+        # Rows that begin behind the end of the stream are padding.
+        behind = tf.fill((max(0, total - n),), tf.constant(len(plan.stream), tf.int64))
+        table = tf.reshape(tf.concat([starts, behind], 0)[:total], (-1, batch_size))
+        return tf.data.Dataset.from_tensor_slices(table)
 
     def _rows(self, starts: tf.Tensor) -> tf.Tensor:
         last = len(self._plan.stream) - 1

@@ -14,8 +14,10 @@ _MODELS = {
     "GPT": "tfgenai.gpt",
     "ImageGPT": "tfgenai.autoregressive",
     "LatentDiffusion": "tfgenai.diffusion",
+    "LatentImageGPT": "tfgenai.autoregressive",
     "PixelCNN": "tfgenai.autoregressive",
     "VAE": "tfgenai.vae",
+    "VQVAE": "tfgenai.vae",
     "GenerativeModel": "tfgenai.core.model",
     "load_model": "tfgenai.families",
 }
@@ -47,6 +49,7 @@ __all__ = [  # noqa: RUF022 - sorted without regard to case
     "gpt",
     "ImageGPT",
     "LatentDiffusion",
+    "LatentImageGPT",
     "layers",
     "load_model",
     "PixelCNN",
@@ -54,6 +57,7 @@ __all__ = [  # noqa: RUF022 - sorted without regard to case
     "train",
     "VAE",
     "vae",
+    "VQVAE",
 ]
 
 

@@ -241,6 +241,29 @@ def image_gpt(**kwargs):
     )
 
 
+def vq_vae(**kwargs):
+    return tg.VQVAE(
+        IMAGE_SHAPE,
+        num_embeddings=8,
+        embedding_dim=4,
+        filters=(8,),
+        num_residual_blocks=1,
+        **kwargs,
+    )
+
+
+def latent_image_gpt(**kwargs):
+    return tg.LatentImageGPT(
+        vq_vae(ema_decay=0.9, dtype=kwargs.get("dtype")),
+        num_classes=NUM_CLASSES,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        dropout=0.1,
+        **kwargs,
+    )
+
+
 def gpt(**kwargs):
     return tg.GPT(
         tokenizer=tg.data.tokenizers.ByteTokenizer(),
@@ -266,6 +289,8 @@ MODELS = [
     Descriptor("latent_diffusion", latent_diffusion, conditional=True),
     Descriptor("pixel_cnn", pixel_cnn, conditional=True, noise="uniform"),
     Descriptor("image_gpt", image_gpt, conditional=True, noise="uniform"),
+    Descriptor("vq_vae", vq_vae),
+    Descriptor("latent_image_gpt", latent_image_gpt, conditional=True, noise="uniform"),
     Descriptor(
         "gpt",
         gpt,

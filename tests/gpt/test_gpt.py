@@ -167,6 +167,30 @@ def test_accumulated_gradients_are_those_of_one_large_batch():
     assert max(np.abs(a - b).max() for a, b in zip(whole, start, strict=True)) > 0.01
 
 
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_targets_count_alike_in_accumulated_batches_of_different_fill(dtype):
+    x = draw(8, 6)
+    mask = np.zeros(x.shape, bool)
+    mask[:4, 3] = True  # 4 targets in the first batch,
+    mask[4:, 1:] = True  # 20 in the second, of 20 places each
+
+    def trained(parts, rate, **options):
+        model = tiny(dtype=dtype)
+        model.compile(keras.optimizers.SGD(rate, **options), jit_compile=False)
+        model.fit(dataset_of(parts), verbose=0)
+        return model.decoder.get_weights()
+
+    # The mean over 24 targets, against their sum over 40 places.
+    whole = trained([(x, mask)], 0.1 * 24 / 40)
+    halves = [(x[:4], mask[:4]), (x[4:], mask[4:])]
+    parts = trained(halves, 0.1, gradient_accumulation_steps=2)
+    atol = 1e-5 if dtype == "float32" else 1e-3
+    for left, right in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(left, right, atol=atol)
+    start = tiny(dtype=dtype).decoder.get_weights()
+    assert max(np.abs(a - b).max() for a, b in zip(whole, start, strict=True)) > 0.005
+
+
 def test_a_step_is_as_long_as_the_clipped_gradient():
     model = tiny()
     before = model.decoder.get_weights()

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 import tfgenai as tg
+from tfgenai.core.copies import copy_of
 from tfgenai.core.errors import ConfigError
-from tfgenai.diffusion.copies import copy_of
 from tfgenai.train import Recipe, run
 from tfgenai.train.building import check_recipe, fill_in, make_model
 from tfgenai.train.stages import autoencoder_recipe, refuse_workers

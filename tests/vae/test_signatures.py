@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfgenai.core import random
-from tfgenai.vae import VAE
+from tfgenai.vae import VAE, VQVAE
 from tfgenai.vae.signatures import NUM_SCORE_SAMPLES
 
 SHAPE = (4, 4, 1)
@@ -107,3 +107,41 @@ def test_knobs_have_sentinels(model, served, rows):
     np.testing.assert_allclose(advanced["images"][0], plain["images"][0], atol=1e-6)
     assert b"temperature" in advanced["error"][2]
     assert set(np.unique(advanced["images"][3])) == {-1.0, 1.0}
+
+
+@pytest.fixture(scope="module")
+def code_model():
+    return VQVAE(SHAPE, num_embeddings=5, embedding_dim=2, filters=(4,))
+
+
+@pytest.fixture(scope="module")
+def served_codes(code_model, traced_signatures):
+    return traced_signatures(code_model)
+
+
+def test_codes_are_served_as_the_methods_give_them(code_model, served_codes, rows):
+    assert set(served_codes) == {
+        *("generate", "generate_advanced", "generate_png"),
+        *("encode", "decode", "reconstruct"),
+    }
+    x = rows["images"]
+    codes = code_model.encode(x)
+    np.testing.assert_array_equal(served_codes["encode"](images=x)["codes"], codes)
+    for name, inputs, expected in (
+        ("decode", {"codes": codes}, code_model.decode(codes)),
+        ("reconstruct", {"images": x}, code_model.reconstruct(x)),
+        ("generate", pick(rows, "seed"), code_model.generate(4, seed=rows["seed"])),
+    ):
+        answer = served_codes[name](**inputs)
+        assert (answer["error"] == b"").all()
+        np.testing.assert_allclose(answer["images"], expected, atol=1e-6)
+
+
+def test_a_code_outside_of_the_book_is_its_row_s_error(served_codes):
+    codes = np.ones((3, 2, 2), np.int32)
+    codes[1, 0, 0] = 5
+    answer = served_codes["decode"](codes=codes)
+    assert b"codes" in answer["error"][1]
+    assert (answer["error"][[0, 2]] == b"").all()
+    assert not answer["images"][1].any()
+    assert answer["images"][0].any()

@@ -1,8 +1,9 @@
-"""Autoregressive models of images: each pixel given the pixels before it."""
+"""Autoregressive models of images: each pixel, or code, given those before it."""
 
 from tfgenai.autoregressive.attention import PixelAttention
 from tfgenai.autoregressive.blocks import GatedBlock
 from tfgenai.autoregressive.image_gpt import ImageGPT
+from tfgenai.autoregressive.latent_image_gpt import LatentImageGPT
 from tfgenai.autoregressive.masked_conv import (
     HorizontalConvolution,
     VerticalConvolution,
@@ -16,6 +17,7 @@ __all__ = [
     "GatedBlock",
     "HorizontalConvolution",
     "ImageGPT",
+    "LatentImageGPT",
     "PixelAttention",
     "PixelCNN",
     "PixelNetwork",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -61,6 +62,47 @@ def check_network_arguments(
             f"A rate in [0, 1) was expected. Received: dropout={dropout}. "
             "Use 0.0 for no dropout."
         )
+
+
+def check_code_model(model: Any) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Refuses what cannot stand below a model of codes.
+
+    Args:
+        model: the autoencoder.
+
+    Returns:
+        Shape of an image, shape of its codes, and number of codes in the code book.
+
+    Raises:
+        TypeError: if it is no Keras model, or does not encode to codes.
+        ValueError: if its codes or its images are not of the shapes that it tells.
+    """
+    needed = ("image_shape", "code_shape", "num_embeddings")
+    functions = ("encode_codes", "decode_codes")
+    missing = [name for name in (*needed, *functions) if not hasattr(model, name)]
+    if not isinstance(model, keras.Model) or missing:
+        raise TypeError(
+            "A Keras model that encodes images to codes was expected. Received: "
+            f"autoencoder of type {type(model).__name__}, without {missing}. Give a "
+            "model such as tfgenai.VQVAE(image_shape); latents of a VAE are no codes, "
+            "they are for tfgenai.LatentDiffusion."
+        )
+    image_shape = tuple(int(side) for side in model.image_shape)
+    code_shape = tuple(int(side) for side in model.code_shape)
+    codes = model.encode_codes(tf.zeros((1, *image_shape)))
+    if tuple(codes.shape[1:]) != code_shape or not codes.dtype.is_integer:
+        raise ValueError(
+            f"An autoencoder with integer codes of its code_shape={code_shape} was "
+            f"expected. Received: codes of shape {tuple(codes.shape[1:])} and type "
+            f"{codes.dtype.name}."
+        )
+    images = model.decode_codes(codes)
+    if tuple(images.shape[1:]) != image_shape:
+        raise ValueError(
+            f"An autoencoder that decodes to its image_shape={image_shape} was "
+            f"expected. Received: images of shape {tuple(images.shape[1:])}."
+        )
+    return image_shape, code_shape, int(model.num_embeddings)
 
 
 def check_likelihood(

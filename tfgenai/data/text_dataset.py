@@ -78,9 +78,9 @@ class TextDataset(EpochDataset):
 
     x is int32 `(batch, sequence_length + 1)`: a model reads `x[:, :-1]` and predicts
     `x[:, 1:]`. -1 is padding: the last row of a set that is read in order may end with
-    it, and where an incomplete last batch is kept, rows of it fill the batch up, so that
-    all batches have one shape and a compiled model needs one program. Documents stand
-    one after another, each between end tokens.
+    it, and where an incomplete last batch is kept, rows of it fill the batch up, so
+    that all batches have one shape and a compiled model needs one program. Documents
+    stand one after another, each between end tokens.
 
     Each time it is iterated the next epoch comes, from epoch 0 on. `for_epochs` gives
     epochs by number.

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from tfgenai.core import random
 from tfgenai.core.conditions import Condition
+from tfgenai.core.copies import copy_of, frozen_copy
 from tfgenai.core.model import GenerativeModel
 from tfgenai.core.reductions import weighted_mean
-from tfgenai.diffusion.copies import copy_of, frozen_copy
 from tfgenai.diffusion.diffusion import DiffusionModel
 from tfgenai.diffusion.guidance import GUIDANCE_SCALE
 from tfgenai.diffusion.inversion import draws_noise

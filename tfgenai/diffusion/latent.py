@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgenai.core.copies import frozen_copy
 from tfgenai.diffusion import checks
 from tfgenai.diffusion.autoencoders import Autoencoder, check_autoencoder
 from tfgenai.diffusion.conditioning import LABELS, rows_of_batch
-from tfgenai.diffusion.copies import frozen_copy
 from tfgenai.diffusion.diffusion import DiffusionModel
 from tfgenai.diffusion.predictions import Prediction
 from tfgenai.diffusion.samplers import Sampler

@@ -209,8 +209,9 @@ class GPT(Serving, HuggingFaceFolders, GenerativeModel):  # type: ignore[misc]  
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch of sequences, each target token counting alike.
 
-        Under an optimizer with `gradient_accumulation_steps`, the batches of a step
-        count alike, whatever their numbers of targets.
+        So they do under an optimizer with `gradient_accumulation_steps`: the gradient
+        of a step is that of the sum over all targets of its batches, divided by the
+        number of places where one could be, as nobody knows yet how many will follow.
         """
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         weights = self.batch_target_weights(x, y, sample_weight)
@@ -220,7 +221,10 @@ class GPT(Serving, HuggingFaceFolders, GenerativeModel):  # type: ignore[misc]  
                 losses = self.compute_losses(
                     x, y, sample_weight, seed=seed, training=True
                 )
-            total = self.scaled(self.optimizer, losses["loss"], weights)
+            loss, share = losses["loss"], weights
+            if _accumulates(self.optimizer):
+                loss, share = loss * tf.reduce_mean(weights), tf.ones_like(weights)
+            total = self.scaled(self.optimizer, loss, share)
         self.minimize(self.optimizer, tape, total, self.trainable_variables)
         return self.finish_step(losses, weights)
 
@@ -342,3 +346,8 @@ class GPT(Serving, HuggingFaceFolders, GenerativeModel):  # type: ignore[misc]  
             "end_token": self.end_token,
             **self._network_options,
         }
+
+
+def _accumulates(optimizer: keras.optimizers.Optimizer) -> bool:
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return bool(inner.gradient_accumulation_steps)

@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfgenai.core.copies import copy_of
 from tfgenai.core.errors import ConfigError
-from tfgenai.diffusion.copies import copy_of
 from tfgenai.train.recipe import Recipe
 
 AUTOENCODER = "autoencoder"

@@ -1,6 +1,6 @@
 """Checks of what a variational autoencoder is given, before any work begins."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -135,6 +135,65 @@ def check_latents(z: Any, latent_dim: int) -> np.ndarray:
             f"z with the value {array[~np.isfinite(array)][0]}."
         )
     return array.astype(np.float32, copy=False)
+
+
+def check_vq_arguments(
+    *,
+    counts: Mapping[str, Sequence[int]],
+    num_residual_blocks: int,
+    commitment_weight: float,
+) -> None:
+    """Checks the numbers of a VQ-VAE's constructor.
+
+    Raises:
+        ValueError: if one is out of range; it is named.
+    """
+    for name, values in counts.items():
+        if not all(_is_integer(value) and value >= 1 for value in values):
+            raise ValueError(
+                f"Positive whole numbers were expected. Received: {name}={values}."
+            )
+    if not _is_integer(num_residual_blocks) or num_residual_blocks < 0:
+        raise ValueError(
+            "A whole number, 0 or more, was expected. Received: "
+            f"num_residual_blocks={num_residual_blocks}."
+        )
+    if not 0 <= commitment_weight < float("inf"):
+        raise ValueError(
+            "A finite number, 0 or more, was expected. Received: "
+            f"commitment_weight={commitment_weight}."
+        )
+
+
+def check_codes(
+    codes: Any, code_shape: Sequence[int], num_embeddings: int
+) -> np.ndarray:
+    """Returns codes as an int32 array `(n, *code_shape)`.
+
+    Raises:
+        TypeError: if they are not integers.
+        ValueError: if the shape does not fit or a code is not in the code book.
+    """
+    array = np.asarray(codes)
+    if array.dtype.kind not in "iu":
+        raise TypeError(
+            "Codes of integers were expected. Received: "
+            f"codes of type {array.dtype}. Use what encode() returned."
+        )
+    shape = tuple(code_shape)
+    if array.ndim != 1 + len(shape) or array.shape[1:] != shape or not len(array):
+        raise ValueError(
+            f"Codes of shape (n, {', '.join(map(str, shape))}), n > 0, were expected. "
+            f"Received: codes of shape {array.shape}. Add an axis to a single row: "
+            "codes[None]."
+        )
+    outside = array[(array < 0) | (array >= num_embeddings)]
+    if outside.size:
+        raise ValueError(
+            f"Codes from 0 to {num_embeddings - 1} were expected. Received: codes with "
+            f"the value {outside[0]}."
+        )
+    return array.astype(np.int32, copy=False)
 
 
 def check_labels(labels: Any, n: int, condition: Condition | None) -> np.ndarray | None:

@@ -155,7 +155,7 @@ def conv_encoder(
         >>> conv_encoder((32, 32, 3), 20).output_shape
         (None, 40)
     """
-    _smallest_image(image_shape, filters)
+    require_halvings(image_shape, filters)
     new = Initializers(seed, ENCODER_STREAM)
     images = keras.Input(tuple(image_shape), name="images")
     x = images
@@ -208,7 +208,7 @@ def conv_decoder(
         >>> conv_decoder((32, 32, 3), 20, num_parameters=6).output_shape
         (None, 32, 32, 6)
     """
-    height, width = _smallest_image(image_shape, filters)
+    height, width = require_halvings(image_shape, filters)
     new = Initializers(seed, DECODER_STREAM)
     inputs, x = latent_inputs(latent_dim, num_classes, dtype)
     units = (*reversed(tuple(hidden_units)), height * width * filters[-1])
@@ -239,9 +239,14 @@ NETWORKS.register("mlp")((mlp_encoder, mlp_decoder))
 NETWORKS.register("conv")((conv_encoder, conv_decoder))
 
 
-def _smallest_image(
+def require_halvings(
     image_shape: Sequence[int], filters: Sequence[int]
 ) -> tuple[int, int]:
+    """Height and width of an image that was halved once for each stage.
+
+    Raises:
+        ValueError: if it cannot be halved that often, or there is no stage.
+    """
     height, width, _ = image_shape
     factor = 2 ** len(filters)
     if not filters or height % factor or width % factor:

@@ -1,6 +1,6 @@
-"""What a variational autoencoder serves besides samples: encode, decode, and so on."""
+"""What autoencoders serve besides samples: encode, decode, reconstruct and score."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -26,14 +26,7 @@ def latent_signatures(model: Any) -> dict[str, Signature]:
     Returns:
         Signatures by name.
     """
-    images = Condition(
-        "images",
-        "float32",
-        shape=model.image_shape,
-        minimum=-1,
-        maximum=1,
-        description="images in [-1, 1]",
-    )
+    images = _images(model.image_shape)
     latents = Condition(
         "latents",
         "float32",
@@ -90,3 +83,52 @@ def latent_signatures(model: Any) -> dict[str, Signature]:
             in_support,
         ),
     }
+
+
+def code_signatures(model: Any) -> dict[str, Signature]:
+    """The endpoints `encode`, `decode` and `reconstruct` of a model of codes.
+
+    Args:
+        model: a model with `image_shape`, `code_shape`, `num_embeddings`,
+            `encode_codes`, `decode_codes` and `reconstruct_codes`.
+
+    Returns:
+        Signatures by name.
+    """
+    images = _images(model.image_shape)
+    codes = Condition(
+        "codes",
+        "int32",
+        shape=model.code_shape,
+        minimum=0,
+        maximum=model.num_embeddings - 1,
+        description="codes, such as encode returns",
+    )
+    return {
+        "encode": row_signature(
+            lambda rows: {"codes": model.encode_codes(rows["images"])},
+            (images,),
+            "Codes of images.",
+        ),
+        "decode": row_signature(
+            lambda rows: {"images": model.decode_codes(rows["codes"])},
+            (codes,),
+            "Expected images of codes.",
+        ),
+        "reconstruct": row_signature(
+            lambda rows: {"images": model.reconstruct_codes(rows["images"])},
+            (images,),
+            "Images encoded and decoded again.",
+        ),
+    }
+
+
+def _images(image_shape: Sequence[int]) -> Condition:
+    return Condition(
+        "images",
+        "float32",
+        shape=tuple(image_shape),
+        minimum=-1,
+        maximum=1,
+        description="images in [-1, 1]",
+    )

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfgenai as tg
-from tfgenai.diffusion.copies import copy_of, frozen_copy
+from tfgenai.core.copies import copy_of, frozen_copy
 
 
 def averaged_vae():

@@ -183,3 +183,73 @@ def test_fit_refuses_data_that_do_not_fit(make_tiny, x, y, error, words):
     model.compile("adam")
     with pytest.raises(error, match=words):
         model.fit(x, y, batch_size=4, verbose=0)
+
+
+GREY = "pixels of -1 or [+]1, were expected"
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.float16, "tensor"])
+def test_grey_images_are_refused_before_a_binary_model_is_trained(make_tiny, kind):
+    model, x = make_tiny(), binary_images(4)
+    model.compile("adam")
+    before = model.network.get_weights()
+    grey = x.copy()
+    grey[2, 1, 1] = 0.5
+    if kind == "tensor":
+        x, grey = tf.constant(x), tf.constant(grey)
+    else:
+        x, grey = x.astype(kind), grey.astype(kind)
+    for call, words in [
+        (lambda: model.fit(grey, verbose=0), r"x with .* in 1 of 4.* first x\[2\]"),
+        (lambda: model.evaluate(grey, verbose=0), r"x with .* first x\[2\]"),
+        (
+            lambda: model.fit(x, validation_data=(grey, None), verbose=0),
+            r"validation_data\[0\] with .* first validation_data\[0\]\[2\]",
+        ),
+    ]:
+        with pytest.raises(ValueError, match=f"{GREY}.*{words}.*binarize="):
+            call()
+    for old, new in zip(before, model.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    model.check_data(x, "x")
+    model.check_data((x, None), "validation_data")
+
+
+def test_other_likelihoods_take_grey_images(make_tiny):
+    model = make_tiny(likelihood=Categorical(4))
+    model.check_data(np.full((2, 4, 5, 1), 0.5, np.float32), "x")
+    model.check_data(tg.data.load("digits"), "x")
+
+
+def test_a_loaded_set_of_grey_images_is_refused_unless_it_is_made_binary():
+    model = PixelCNN((8, 8, 1), num_filters=2, num_blocks=1)
+    model.compile("adam")
+    grey, binary = (
+        tg.data.load("digits", split=("train", "test"), binarize=binarize)
+        for binarize in (None, "dynamic")
+    )
+    words = f"{GREY}.*: {{}} of 'digits' .*binarize=None.*binarize='dynamic'"
+    with pytest.raises(ValueError, match=words.format("x")):
+        model.fit(grey[0], verbose=0)
+    with pytest.raises(ValueError, match=words.format("validation_data")):
+        model.fit(binary[0], validation_data=grey[1], verbose=0)
+    with pytest.raises(ValueError, match=words.format("x")):
+        model.evaluate(grey[1], verbose=0)
+    for kind in ("dynamic", "static", "threshold"):
+        model.check_data(tg.data.load("digits", binarize=kind), "x")
+
+
+def test_a_loaded_set_that_is_black_and_white_needs_no_binarize():
+    model = PixelCNN((4, 5, 1), num_filters=2, num_blocks=1)
+    pixels = (binary_images(300) > 0).astype(np.uint8) * 255
+    model.check_data(tg.data.load(tg.data.ArraySource(pixels)), "x")
+    pixels[7, 0, 0] = 128  # one in six thousand is enough
+    with pytest.raises(ValueError, match=GREY):
+        model.check_data(tg.data.load(tg.data.ArraySource(pixels)), "x")
+
+
+def test_data_that_cannot_be_looked_at_are_taken(make_tiny):
+    grey = np.full((2, 4, 5, 1), 0.5, np.float32)
+    loaded = tg.data.load("digits").map(lambda x, y: tf.where(x > 0, 1.0, -1.0))
+    for data in (tf.data.Dataset.from_tensors(grey), loaded, None, ()):
+        make_tiny().check_data(data, "x")

@@ -31,6 +31,7 @@ def shuffled(batch_size: int = 64):
         batch_size=batch_size,
         shuffle=True,
         augment=("shift",),
+        binarize="threshold",
         seed=3,
         drop_remainder=True,
     )

@@ -5,9 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+import tfgenai
 import tfgenai.data as data
 from tfgenai.core.errors import DataError, DataNotFoundError
 from tfgenai.data import CharTokenizer, TextDataset, load
+from tfgenai.data.sources.text_files import TextFiles
 from tfgenai.data.text import describe_text
 from tfgenai.data.tfds_builders import get_builder, prepare
 
@@ -47,38 +49,6 @@ def test_one_document_is_cut_between_characters(file):
     assert not train.part.overlaps(rest.part)
 
 
-@pytest.mark.parametrize(
-    ("split", "start", "stop"),
-    [
-        ("train[10:20]", 10, 20),
-        ("train[-30:]", -30, None),
-        ("train[:-10%]", 0, len(TEXT) - len(TEXT) // 10),
-        ("train[25%:50%]", len(TEXT) // 4, len(TEXT) // 2),
-        ("train", 0, None),
-    ],
-)
-def test_slices_are_those_of_python(file, split, start, stop):
-    found = load(file, split=split, tokenizer="byte", sequence_length=4, shuffle=False)
-    assert found.part.documents == (TEXT[start:stop],)
-
-
-def test_documents_are_kept_whole_and_copies_together(folder):
-    for seed in range(5):
-        train, rest = (
-            dataset.part
-            for dataset in load(folder, split=HALVES, sequence_length=8, seed=seed)
-        )
-        assert len(train.documents) + len(rest.documents) == 20
-        assert not set(train.documents) & set(rest.documents)
-        assert not train.overlaps(rest)
-        assert len(rest.documents) in (1, 2, 3)
-    orders = [
-        load(folder, split=HALVES[1], sequence_length=8, seed=seed).part.places
-        for seed in range(5)
-    ]
-    assert len(set(orders)) > 1
-
-
 def test_several_documents_stand_between_end_tokens(folder):
     rest = load(folder, split="train[:3]", shuffle=False, sequence_length=7)
     expected = [256]
@@ -87,13 +57,6 @@ def test_several_documents_stand_between_end_tokens(folder):
     assert [256, *targets(rest)] == expected
     assert rest.num_tokens == len(expected) - 1
     assert rest.num_bytes == sum(map(len, rest.part.documents))
-
-
-def test_a_pattern_finds_files_in_their_order(folder):
-    found = load(str(folder / "1" / "*.txt"), shuffle=False, sequence_length=4)
-    assert found.part.documents == tuple(
-        path.read_text() for path in sorted((folder / "1").glob("*.txt"))
-    )
 
 
 def test_folders_may_name_splits(tmp_path):
@@ -264,16 +227,61 @@ def test_the_card_of_a_set_counts_its_text(file):
         data.describe(file, image_size=8)
 
 
-def test_of_a_folder_every_spelling_of_txt_counts_and_nothing_hidden(tmp_path):
-    (tmp_path / "A.TXT").write_text("one")
-    (tmp_path / "b.txt").write_text("two")
-    (tmp_path / "._b.txt").write_bytes(b"\xb0")
-    (tmp_path / ".ipynb_checkpoints").mkdir()
-    (tmp_path / ".ipynb_checkpoints" / "b.txt").write_text("an old two")
-    loaded = load(tmp_path, tokenizer="byte", sequence_length=4, batch_size=1)
-    assert sorted(loaded.part.documents) == ["one", "two"]
-
-
 def test_random_windows_in_order_are_a_contradiction(file):
     with pytest.raises(ValueError, match="shuffle=False, steps_per_epoch=5"):
         load(file, tokenizer="byte", shuffle=False, steps_per_epoch=5)
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "spelled"),
+    [
+        (None, "'byte'"),
+        ("char", "'char'"),
+        ("bpe", "'bpe'"),
+        ({"name": "char"}, "'char'"),
+        (
+            {"name": "bpe", "vocabulary_size": 265},
+            "{'name': 'bpe', 'vocabulary_size': 265}",
+        ),
+        (data.ByteTokenizer(), "'byte'"),
+        (data.BPETokenizer.train(TEXT, 262), "tokenizer"),
+        (CharTokenizer.train(TEXT + "xyz\ufffd"), "tokenizer"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("split", "encoding_errors"), [(HALVES, "strict"), ("train[:50%]", "replace")]
+)
+def test_the_line_of_the_card_gives_the_same_tokens(
+    file, tokenizer, spelled, split, encoding_errors
+):
+    if encoding_errors == "replace":
+        file.write_bytes(TEXT.encode("latin-1"))
+    found = load(
+        file,
+        split=split,
+        tokenizer=tokenizer,
+        sequence_length=16,
+        encoding_errors=encoding_errors,
+        seed=3,
+    )
+    found = [found] if isinstance(split, str) else found
+    line = found[0].card.reproduce
+    assert f"tokenizer={spelled}, " in line
+    assert ("encoding_errors='replace'" in line) == (encoding_errors == "replace")
+    names = {"tfgenai": tfgenai, "tokenizer": found[0].tokenizer}
+    again = eval(line, names)  # noqa: S307 - our own line
+    again = [again] if isinstance(split, str) else again
+    for first, second in zip(found, again, strict=True):
+        assert second.tokenizer == first.tokenizer
+        assert second.card == first.card
+        for one, other in zip(first, second, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_the_line_of_the_card_knows_what_a_source_does_with_bad_bytes(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"caf" + b"\xe9 noir" * 30)
+    source = TextFiles(tmp_path / "a.txt", encoding_errors="replace")
+    for card in (load(source, sequence_length=8).card, data.describe(source)):
+        assert "encoding_errors='replace'" in card.reproduce
+    card = load("pydoc_topics", sequence_length=8, encoding_errors="replace").card
+    assert "encoding_errors" not in card.reproduce  # it holds no such bytes

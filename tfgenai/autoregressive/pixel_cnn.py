@@ -4,16 +4,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tfgenai.autoregressive.checks import check_likelihood, check_network_arguments
+from tfgenai.autoregressive.checks import (
+    check_likelihood,
+    check_network_arguments,
+    check_support,
+)
 from tfgenai.autoregressive.network import PixelNetwork
 from tfgenai.autoregressive.pixel_model import PixelModel
 from tfgenai.autoregressive.sampling import draw_images
 from tfgenai.core.ema_decay import EMADecay
 from tfgenai.core.image_checks import check_image_shape
-from tfgenai.core.likelihoods import LIKELIHOODS, Likelihood
+from tfgenai.core.likelihoods import LIKELIHOODS, Bernoulli, Likelihood
 from tfgenai.core.model import GenerativeModel
+
+# Mean and deviation on a card are rounded to six places.
+_CARD_TOLERANCE = 2e-6
 
 
 @keras.saving.register_keras_serializable("tfgenai")
@@ -151,6 +159,31 @@ class PixelCNN(PixelModel, GenerativeModel):  # type: ignore[misc]
 
     # ---- training ------------------------------------------------------------
 
+    def check_data(self, data: Any, name: str) -> None:
+        """Refuses grey images where the likelihood is of binary ones.
+
+        Arrays are looked at; of a dataset from `tfgenai.data.load` its card tells.
+        Other likelihoods round to their nearest level.
+        """
+        super().check_data(data, name)
+        if not isinstance(self.likelihood, Bernoulli):
+            return
+        if _is_loaded_grey(data):
+            raise ValueError(
+                f"Images in the likelihood's support, {self.likelihood.support}, were "
+                f"expected. Received: {name} of {data.card.name!r} with grey pixels, "
+                "loaded with binarize=None. Load it with binarize='dynamic', or make "
+                "the model with another likelihood."
+            )
+        if isinstance(data, tuple | list) and data:
+            data, name = data[0], f"{name}[0]"
+        if not isinstance(data, np.ndarray | tf.Tensor):
+            return
+        x = np.asarray(data)
+        # Another type or shape is refused by name when the step is traced.
+        if x.dtype.kind == "f" and x.shape[1:] == self.image_shape:
+            check_support(x, self.likelihood, name=name)
+
     def log_prob(
         self, x: tf.Tensor, labels: tf.Tensor | None = None, *, training: bool = False
     ) -> tf.Tensor:
@@ -236,3 +269,14 @@ class PixelCNN(PixelModel, GenerativeModel):  # type: ignore[misc]
 
     def _one_hot(self, labels: tf.Tensor | None) -> tf.Tensor | None:
         return None if labels is None else tf.one_hot(labels, self.num_classes)
+
+
+def _is_loaded_grey(data: Any) -> bool:
+    """Whether it is clear that a dataset of `tfgenai.data.load` has grey pixels."""
+    if getattr(data, "binarize", "unknown") is not None:
+        return False
+    # Of pixels in [0, 1], those of 0 or 1 alone have the variance mean · (1 - mean).
+    return all(
+        split.mean * (1.0 - split.mean) - split.std**2 > _CARD_TOLERANCE
+        for split in data.card.splits.values()
+    )

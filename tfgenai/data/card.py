@@ -47,7 +47,8 @@ class DatasetCard:
         source: where it comes from, with versions.
         licence: licence of the data, or words that say that it is unknown.
         homepage: address to read more at, or "".
-        reproduce: how to get these very arrays again.
+        reproduce: how to get these very arrays again; in that of text, `tokenizer`
+            stands for one that was given, not made by `load`.
         image_shape: `(height, width, channels)`, or None of text.
         splits: the splits by name.
         class_names: name of each class, or None without labels.

@@ -67,10 +67,12 @@ class ImageDataset(EpochDataset):
         card: `DatasetCard` of what was loaded.
         num_examples: examples in the slice.
         steps_per_epoch: batches in an epoch.
+        binarize: how pixels are made black or white, or None.
     """
 
     def __init__(self, plan: Plan, card: DatasetCard) -> None:
         self.num_examples = len(plan.rows)
+        self.binarize = plan.binarize
         super().__init__(
             _Pipeline(plan),
             card,

@@ -59,7 +59,7 @@ def load_text(
     splits = {
         name: part.card(sum(map(len, tokens[name]))) for name, part in parts.items()
     }
-    card = _card(source, splits, names, seed, made, length)
+    card = _card(source, splits, names, seed, made, tokenizer, length)
     datasets = []
     for place, name in enumerate(names):
         trains = place == 0 and parts[name].slice.base in TRAINING
@@ -102,7 +102,7 @@ def describe_text(name_or_path: Any, *, data_dir: Any = None) -> DatasetCard:
     names = [name for name in source.split_names() if name != "all"]
     parts = read_parts(source, names, 0)
     splits = {name: part.card() for name, part in parts.items()}
-    return _card(source, splits, names, 0, None, None)
+    return _card(source, splits, names, 0, None, None, None)
 
 
 def _require_count(name: str, value: Any) -> None:
@@ -195,6 +195,7 @@ def _card(
     names: list[str],
     seed: int,
     tokenizer: Tokenizer | None,
+    asked: Any,
     sequence_length: int | None,
 ) -> DatasetCard:
     which = names[0] if len(names) == 1 else tuple(names)
@@ -203,8 +204,11 @@ def _card(
     if tokenizer is not None:
         kind = next(n for n in TOKENIZERS if TOKENIZERS.get(n) is type(tokenizer))
         words = f"{kind}, {tokenizer.vocabulary_size:,} tokens"
-        how += f"tokenizer={kind!r}, sequence_length={sequence_length}, "
+        how += f"tokenizer={_as_code(asked, kind, tokenizer)}, "
+        how += f"sequence_length={sequence_length}, "
         high = float(tokenizer.vocabulary_size - 1)
+    if source.encoding_errors != "strict":
+        how += f"encoding_errors={source.encoding_errors!r}, "
     return DatasetCard(
         name=source.name,
         source=source.origin,
@@ -218,3 +222,16 @@ def _card(
         scaled_range=(0.0, high),
         tokenizer=words,
     )
+
+
+def _as_code(asked: Any, kind: str, tokenizer: Tokenizer) -> str:
+    """What `load` was asked for as tokenizer, in a line of code.
+
+    No name stands for a tokenizer that was trained before: whoever repeats the call
+    must have it, as `tokenizer`.
+    """
+    options = dict(asked) if isinstance(asked, Mapping) else {}
+    if isinstance(asked, Tokenizer) or "class_name" in options:
+        return "tokenizer" if tokenizer.get_config() else repr(kind)
+    options.pop("name", None)
+    return repr({"name": kind, **options} if options else kind)

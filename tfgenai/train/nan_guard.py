@@ -21,8 +21,9 @@ class NaNGuard(keras.callbacks.Callback):
     `NonFiniteLossError` that names step, loss and last checkpoint. With
     `action="rollback"` the model goes back to the last checkpoint of `backup`, all
     learning rates are multiplied by `factor`, and the epoch goes on with its remaining
-    batches; the steps since the checkpoint are lost. The lower learning rate stays,
-    also after a resume.
+    batches; the steps since the checkpoint are lost, and callbacks with a method
+    `roll_back(epoch)` are told the epoch that it stands at the beginning of. The lower
+    learning rate stays, also after a resume.
 
     Args:
         action: `"raise"` or `"rollback"`.
@@ -126,7 +127,10 @@ class NaNGuard(keras.callbacks.Callback):
         self.num_rollbacks += 1
         # The checkpoint brings the learning rate back that it was made with.
         before = [self._rate_of(optimizer) for optimizer in self._optimizers()]
-        self.backup.load_latest(self.model)
+        state = self.backup.load_latest(self.model)
+        for callback in self.backup.companions:
+            if state is not None and hasattr(callback, "roll_back"):
+                callback.roll_back(state["epoch"])
         for optimizer, rate in zip(self._optimizers(), before, strict=True):
             if rate is not None:
                 optimizer.learning_rate = rate

@@ -13,7 +13,8 @@ class Throughput(keras.callbacks.Callback):
 
     Counted are the images, or target tokens, of the epoch's training steps over the
     time they took, from the start of the epoch to the end of its last step; validation
-    and other callbacks are left out. The first epoch holds the compilation.
+    and other callbacks are left out. The first epoch holds the compilation. Steps that
+    a `NaNGuard` rolled back do not count, but the time they took does.
 
     A model that knows its `flops_per_token()` also logs `flop_utilization`: what it
     computes a second over what a large matrix product reaches on the same device
@@ -29,7 +30,7 @@ class Throughput(keras.callbacks.Callback):
             call of the train function, which may be several steps; None before.
         seconds: seconds spent in training steps so far, those before a resume
             included.
-        count: images or tokens trained on so far, likewise.
+        count: images or tokens that the model was trained on so far, likewise.
 
     Example:
         >>> throughput = Throughput()
@@ -49,6 +50,7 @@ class Throughput(keras.callbacks.Callback):
         self.seconds = 0.0
         self.count = 0
         self._seconds_before = 0.0
+        self._counts: dict[int, int] = {}  # at the beginning of epochs
         self._started: float | None = None
         self._ended: float | None = None
         self._is_measured = False
@@ -58,9 +60,11 @@ class Throughput(keras.callbacks.Callback):
         """Starts the clock: `fit` calls this before anything else."""
         self._started, self._ended = time.perf_counter(), None
         self.seconds_to_first_step = None
+        self._counts = {}
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Starts the epoch's clock."""
+        self._epoch = epoch
         self._epoch_began = self._last_step = time.perf_counter()
         self._is_measured = False
 
@@ -104,6 +108,16 @@ class Throughput(keras.callbacks.Callback):
         end = time.perf_counter() if self._ended is None else self._ended
         return self._seconds_before + end - self._started
 
+    def roll_back(self, epoch: int) -> None:
+        """Takes back what was counted since the beginning of an epoch.
+
+        The time is spent all the same.
+
+        Args:
+            epoch: number of the epoch that the model went back to the beginning of.
+        """
+        self.count = self._counts.get(epoch, self.count)
+
     def get_backup_state(self) -> dict[str, Any]:
         """Seconds and count so far."""
         return {
@@ -125,4 +139,5 @@ class Throughput(keras.callbacks.Callback):
         self._counted = round(float(self.model.trackers[0].count.numpy()))
         self._took = self._last_step - self._epoch_began
         self.seconds += self._took
+        self._counts[self._epoch] = self.count
         self.count += self._counted

@@ -4,7 +4,7 @@ import glob
 import os
 import pathlib
 
-from tfgenai.core.errors import DataNotFoundError
+from tfgenai.core.errors import DataError, DataNotFoundError
 from tfgenai.data.sources.text_source import (
     TEXT_SOURCES,
     TextSource,
@@ -32,6 +32,8 @@ class TextFiles(TextSource):
 
     Raises:
         DataNotFoundError: if there is no such file.
+        DataError: if a folder has a "validation" or "test" folder of texts beside no
+            "train" folder: they would be trained on.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class TextFiles(TextSource):
     ) -> None:
         self.name = os.fspath(path)
         self.origin = f"text files at {self.name}"
-        self._encoding_errors = encoding_errors
+        self.encoding_errors = encoding_errors
         self._files = _find(self.name)
         if not any(self._files.values()):
             raise DataNotFoundError(
@@ -56,7 +58,7 @@ class TextFiles(TextSource):
         """See `TextSource.read`."""
         self.require_split(split)
         return [
-            decode_document(path.read_bytes(), repr(str(path)), self._encoding_errors)
+            decode_document(path.read_bytes(), repr(str(path)), self.encoding_errors)
             for path in self._files[split]
         ]
 
@@ -67,8 +69,19 @@ def _find(text: str) -> dict[str, list[pathlib.Path]]:
         return {"train": [path]}
     if path.is_dir():
         given = {name: path / name for name in _SPLITS if (path / name).is_dir()}
-        folders = given if "train" in given else {"train": path}
-        return {name: _texts_in(folder) for name, folder in folders.items()}
+        splits = {name: _texts_in(folder) for name, folder in given.items()}
+        if "train" in splits:
+            return splits
+        held_out = [name for name, texts in splits.items() if texts]
+        if held_out:
+            raise DataError(
+                "A folder 'train' beside those for validation and testing was "
+                f"expected. Received: name_or_path={text!r} with {held_out} alone, "
+                "whose texts would be trained on. Move the texts for training into "
+                f"{str(path / 'train')!r}; or, to train on everything, rename "
+                f"{held_out}."
+            )
+        return {"train": _texts_in(path)}
     found = sorted(glob.glob(str(path), recursive=True))
     return {"train": [p for p in map(pathlib.Path, found) if p.is_file()]}
 

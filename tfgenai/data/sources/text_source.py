@@ -24,12 +24,15 @@ class TextSource(abc.ABC):
         origin: where it comes from, with versions, for the card.
         licence: licence of the text.
         homepage: address to read more at, or "".
+        encoding_errors: what becomes of bytes that are not UTF-8, "strict" or
+            "replace", for the card.
     """
 
     name: str
     origin: str
     licence: str = "unknown; ask whoever made the data"
     homepage: str = ""
+    encoding_errors: str = "strict"
 
     @abc.abstractmethod
     def split_names(self) -> list[str]:

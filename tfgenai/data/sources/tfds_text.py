@@ -39,7 +39,7 @@ class TFDSText(TextSource):
         import tensorflow_datasets as tfds
 
         self.name = name
-        self._encoding_errors = encoding_errors
+        self.encoding_errors = encoding_errors
         self._builder = get_builder(name, data_dir)
         info = self._builder.info
         key = _text_key(info)
@@ -86,7 +86,7 @@ class TFDSText(TextSource):
             decode_document(
                 record[self._key],
                 f"{self.name!r}, record {place} of {split!r},",
-                self._encoding_errors,
+                self.encoding_errors,
             )
             for place, record in enumerate(records.as_numpy_iterator())
         ]

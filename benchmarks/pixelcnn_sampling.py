@@ -31,7 +31,9 @@ NUM_PASSES = 16
 
 def make_model(shape: tuple[int, int, int]) -> tg.PixelCNN:
     """As in the recipe pixelcnn_mnist."""
-    return tg.PixelCNN(shape, num_filters=32, num_blocks=6, row_context_dim=192)
+    return tg.PixelCNN(
+        shape, num_filters=32, num_blocks=6, row_context_dim=192, num_row_blocks=5
+    )
 
 
 def cached(model: tg.PixelCNN, batch_size: int) -> Callable[[], int]:

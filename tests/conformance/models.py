@@ -83,7 +83,7 @@ class Descriptor:
         conditional: whether it takes labels.
         has_batch_norm: whether statistics differ by how a batch is split.
         prompts: beginnings of its samples, where they are texts.
-        noise: the function of `core.random` that its training draws with.
+        noise: the function of `core.random` that its training draws with, or None.
         batches: makes a dataset of so many rows.
         shuffled: makes a dataset as users have it.
         generate_options: further arguments of `generate`, those of the export.
@@ -95,7 +95,7 @@ class Descriptor:
     conditional: bool = False
     has_batch_norm: bool = False
     prompts: tuple[str, ...] = ()
-    noise: str = "normal"
+    noise: str | None = "normal"
     batches: Callable[..., Any] = batches
     shuffled: Callable[..., Any] = shuffled
     generate_options: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -290,7 +290,7 @@ MODELS = [
     Descriptor("latent_diffusion", latent_diffusion, conditional=True),
     Descriptor("pixel_cnn", pixel_cnn, conditional=True, noise="uniform"),
     Descriptor("image_gpt", image_gpt, conditional=True, noise="uniform"),
-    Descriptor("vq_vae", vq_vae),
+    Descriptor("vq_vae", vq_vae, noise=None),
     Descriptor("latent_image_gpt", latent_image_gpt, conditional=True, noise="uniform"),
     Descriptor(
         "gpt",

@@ -2,8 +2,10 @@
 
 The small size is nanoGPT's for a CPU: 4 layers, 4 heads, 128, context 64, batch 12; the
 large one 6 layers, 6 heads, 384, context 256, batch 16. Sides: `fit` as it comes; `fit`
-without XLA; PyTorch eager; PyTorch with torch.compile. All with AdamW and clipped
-gradients; PyTorch's batches are cut from one tensor, as nanoGPT does it.
+with the other choice about XLA; PyTorch eager; PyTorch with torch.compile; at the large
+size also `fit` and PyTorch eager in bfloat16 (`mixed_bfloat16`, `torch.autocast`). All
+with AdamW and clipped gradients; PyTorch's batches are cut from one tensor, as nanoGPT
+does it.
 """
 
 import os
@@ -23,7 +25,9 @@ SMALL = {"num_layers": 4, "num_heads": 4, "hidden_dim": 128, "length": 64, "batc
 LARGE = {"num_layers": 6, "num_heads": 6, "hidden_dim": 384, "length": 256, "batch": 16}
 
 
-def ours(size: dict, steps: int, **compile_options) -> tuple[Callable[[], int], int]:
+def ours(
+    size: dict, steps: int, dtype: str = "float32", **compile_options
+) -> tuple[Callable[[], int], int]:
     dataset = tg.data.load(
         "pydoc_topics",
         tokenizer="char",
@@ -37,6 +41,7 @@ def ours(size: dict, steps: int, **compile_options) -> tuple[Callable[[], int], 
         num_layers=size["num_layers"],
         num_heads=size["num_heads"],
         hidden_dim=size["hidden_dim"],
+        dtype=dtype,
     )
     rate = keras.optimizers.AdamW(
         1e-3, weight_decay=0.1, beta_2=0.99, global_clipnorm=1.0
@@ -50,7 +55,14 @@ def ours(size: dict, steps: int, **compile_options) -> tuple[Callable[[], int], 
     return work, model.vocabulary_size
 
 
-def theirs(size: dict, steps: int, vocabulary: int, *, compiled: bool) -> Callable:
+def theirs(
+    size: dict,
+    steps: int,
+    vocabulary: int,
+    *,
+    compiled: bool = False,
+    bfloat16: bool = False,
+) -> Callable[[], int]:
     model = TorchGPT(
         vocabulary,
         size["length"],
@@ -68,7 +80,8 @@ def theirs(size: dict, steps: int, vocabulary: int, *, compiled: bool) -> Callab
             starts = torch.randint(len(text) - length - 1, (batch,))
             windows = torch.stack([text[i : i + length + 1] for i in starts])
             optimizer.zero_grad()
-            loss = step_model(windows[:, :-1], windows[:, 1:])
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                loss = step_model(windows[:, :-1], windows[:, 1:])
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -87,30 +100,41 @@ def main() -> None:
         fit, vocabulary = ours(size, steps)
         sides = {
             f"{name}_fit": fit,
-            f"{name}_torch_eager": theirs(size, steps, vocabulary, compiled=False),
+            f"{name}_torch_eager": theirs(size, steps, vocabulary),
         }
         if not options.quick:
-            sides[f"{name}_fit_without_xla"], _ = ours(
-                size, steps, jit_compile=False, steps_per_execution=1
-            )
             sides[f"{name}_torch_compile"] = theirs(
                 size, steps, vocabulary, compiled=True
+            )
+        if name == "small" and not options.quick:
+            sides["small_fit_without_xla"], _ = ours(
+                size, steps, jit_compile=False, steps_per_execution=1
+            )
+        if name == "large":
+            sides["large_fit_with_xla"], _ = ours(size, steps, jit_compile=True)
+            sides["large_fit_bfloat16"], _ = ours(size, steps, "mixed_bfloat16")
+            sides["large_torch_bfloat16"] = theirs(
+                size, steps, vocabulary, bfloat16=True
             )
         rates |= interleave(
             {side: rate_of(work) for side, work in sides.items()},
             rounds=3 if options.quick else 5,
         )
+    pairs = {
+        f"{size}_fit/{side.removeprefix(size + '_')}": (f"{size}_fit", side)
+        for size, _, _ in sizes
+        for side in rates
+        if side.startswith(size) and side != f"{size}_fit"
+    }
+    bfloat16 = ("large_fit_bfloat16", "large_torch_bfloat16")
+    if bfloat16[0] in rates:
+        pairs["large_fit_bfloat16/torch_bfloat16"] = bfloat16
     report(
         "gpt_train_vs_torch",
         rates,
         headline=("small_fit", "small_torch_eager"),
         unit="tokens/s",
-        pairs={
-            f"{size}_fit/{side.removeprefix(size + '_')}": (f"{size}_fit", side)
-            for size, _, _ in sizes
-            for side in rates
-            if side.startswith(size) and side != f"{size}_fit"
-        },
+        pairs=pairs,
         write=options.write,
     )
 

@@ -253,15 +253,23 @@ def test_evaluation_before_and_after_a_fit_in_chunks_sees_every_batch():
     assert before["loss"] == pytest.approx(after["loss"], rel=1e-6)
 
 
-def test_convolutions_on_a_cpu_are_left_to_tensorflow():
+def test_what_is_slower_under_xla_on_a_cpu_is_left_to_tensorflow():
     class Convolving(ToyModel):
         def finish_init(self):
             self.convolution = keras.layers.Conv2D(1, 1)
             self.convolution.build((None, 2, 2, 1))
             super().finish_init()
 
+    class SaysSo(keras.layers.Layer):
+        slower_under_xla = True
+
+    class Wide(ToyModel):
+        def finish_init(self):
+            self.inner = keras.Sequential([SaysSo()])
+            super().finish_init()
+
     has_gpu = bool(tf.config.list_physical_devices("GPU"))
-    for make, expected in ((ToyModel, True), (Convolving, has_gpu)):
+    for make, expected in ((ToyModel, True), (Convolving, has_gpu), (Wide, has_gpu)):
         model = make()
         model.compile()
         assert bool(model.jit_compile) is expected

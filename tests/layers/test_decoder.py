@@ -277,3 +277,19 @@ def test_refuses_what_cannot_work(arguments, words):
     sizes |= {"vocabulary_size": 5, "max_sequence_length": 4}
     with pytest.raises(ValueError, match=words):
         TransformerDecoder(**{**sizes, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("hidden_dim", "dtype", "expected"),
+    [
+        (128, "mixed_bfloat16", False),
+        (256, "mixed_bfloat16", True),
+        (256, "float32", False),
+        (384, "float32", True),
+        (384, "mixed_float16", False),
+    ],
+)
+def test_wide_products_are_better_without_xla(hidden_dim, dtype, expected):
+    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": hidden_dim}
+    decoder = TransformerDecoder(5, 4, **sizes, dtype=dtype)
+    assert decoder.slower_under_xla is expected

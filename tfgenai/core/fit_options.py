@@ -91,6 +91,19 @@ def convolves_on_cpu(model: keras.Model) -> bool:
     return any("Conv" in type(layer).__name__ for layer in model._flatten_layers())
 
 
+def runs_better_without_xla(model: keras.Model) -> bool:
+    """Whether this machine has no GPU and a layer is slower compiled than not.
+
+    These are convolutions, and layers that say so by a true `slower_under_xla`: wide
+    matrix products, which TensorFlow's own kernels compute at a higher rate.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return False
+    return convolves_on_cpu(model) or any(
+        getattr(layer, "slower_under_xla", False) for layer in model._flatten_layers()
+    )
+
+
 def refuse_unsupported(
     optimizers: Mapping[str, keras.optimizers.Optimizer],
     num_replicas: int,

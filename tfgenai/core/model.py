@@ -14,7 +14,7 @@ from tfgenai.core.conditions import Condition
 from tfgenai.core.ema import WeightAverage
 from tfgenai.core.ema_decay import EMADecay, resolve_decay
 from tfgenai.core.errors import CheckpointError
-from tfgenai.core.fit_options import convolves_on_cpu, refuse_unsupported
+from tfgenai.core.fit_options import refuse_unsupported, runs_better_without_xla
 from tfgenai.core.fitting import Fitting
 from tfgenai.core.generation import Generation
 
@@ -181,8 +181,9 @@ class GenerativeModel(Generation, Fitting):
         Args:
             optimizer: name or Keras optimizer; for several, the main one.
             jit_compile: whether steps are compiled by XLA. `"auto"`: yes, unless there
-                are several replicas or `run_eagerly`, or the model convolves on a CPU,
-                where XLA is slower than TensorFlow's own kernels.
+                are several replicas or `run_eagerly`, or the model convolves or is a
+                wide transformer on a CPU, where XLA is slower than TensorFlow's own
+                kernels.
             steps_per_execution: training steps per call of the train function. With
                 XLA they run inside one compiled loop. `"auto"`: up to 32, or 1 when a
                 callback of the user listens to single batches.
@@ -215,7 +216,7 @@ class GenerativeModel(Generation, Fitting):
         }
         if jit_compile == "auto":
             jit_compile = (
-                replicas == 1 and not run_eagerly and not convolves_on_cpu(self)
+                replicas == 1 and not run_eagerly and not runs_better_without_xla(self)
             )
         super().compile(
             optimizer=resolved["optimizer"],

@@ -11,6 +11,7 @@ import tfgenai as tg
 from tfgenai.autoregressive import PixelCNN
 from tfgenai.core import random
 from tfgenai.core.likelihoods import Categorical, DiscretizedLogisticMixture
+from tfgenai.core.random import numpy_generator
 
 SEED = tf.constant([1, 2])
 
@@ -219,6 +220,18 @@ def test_other_likelihoods_take_grey_images(make_tiny):
     model = make_tiny(likelihood=Categorical(4))
     model.check_data(np.full((2, 4, 5, 1), 0.5, np.float32), "x")
     model.check_data(tg.data.load("digits"), "x")
+
+
+def test_black_and_white_images_that_are_augmented_to_grey_are_refused():
+    images = numpy_generator(0).integers(0, 2, (20, 8, 8, 1)).astype(np.uint8)
+    model = PixelCNN((8, 8, 1), num_filters=2, num_blocks=1)
+    plain, cropped = (
+        tg.data.load(tg.data.ArraySource(255 * images), augment=augment)
+        for augment in ((), ("crop",))
+    )
+    model.check_data(plain, "x")
+    with pytest.raises(ValueError, match=GREY):
+        model.check_data(cropped, "x")
 
 
 def test_a_loaded_set_of_grey_images_is_refused_unless_it_is_made_binary():

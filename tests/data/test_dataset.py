@@ -76,6 +76,14 @@ def test_a_resumed_run_sees_what_the_unbroken_one_saw(source, binarize):
         np.testing.assert_array_equal(y, y2)
 
 
+@pytest.mark.parametrize("augment", [(), ("shift",), ("crop",), ("shift", "crop")])
+@pytest.mark.parametrize("binarize", ["dynamic", "static", "threshold"])
+def test_binary_pixels_stay_binary_under_augmentations(source, binarize, augment):
+    data = load(source, batch_size=16, augment=augment, binarize=binarize)
+    assert set(np.unique(pixels(data))) == {-1.0, 1.0}
+    assert data.mixes_pixels is ("crop" in augment)
+
+
 def test_the_seed_changes_order_and_noise(source):
     a, b = (load(source, batch_size=10, seed=seed) for seed in (0, 1))
     assert numbers(a.for_epochs(0, 1)) != numbers(b.for_epochs(0, 1))

@@ -275,6 +275,8 @@ def _is_loaded_grey(data: Any) -> bool:
     """Whether it is clear that a dataset of `tfgenai.data.load` has grey pixels."""
     if getattr(data, "binarize", "unknown") is not None:
         return False
+    if data.mixes_pixels:
+        return True
     # Of pixels in [0, 1], those of 0 or 1 alone have the variance mean · (1 - mean).
     return all(
         split.mean * (1.0 - split.mean) - split.std**2 > _CARD_TOLERANCE

@@ -129,6 +129,14 @@ def refuse_unsupported(
                 "with use_ema=True, which overwrites the weights when fit ends. Use "
                 "the model's ema_decay instead."
             )
+        waits = getattr(inner, "gradient_accumulation_steps", None)
+        if waits and num_replicas > 1:
+            raise ValueError(
+                "With several replicas an optimizer that moves at every step was "
+                f"expected. Received: {name} with gradient_accumulation_steps={waits} "
+                f"on {num_replicas} replicas, which Keras cannot run. Leave it out: "
+                "the gradients of all replicas already are one step."
+            )
     seen = [id(optimizer) for optimizer in optimizers.values()]
     if len(set(seen)) != len(seen):
         raise ValueError(

@@ -68,11 +68,13 @@ class ImageDataset(EpochDataset):
         num_examples: examples in the slice.
         steps_per_epoch: batches in an epoch.
         binarize: how pixels are made black or white, or None.
+        mixes_pixels: whether an augmentation makes values between those of the data.
     """
 
     def __init__(self, plan: Plan, card: DatasetCard) -> None:
         self.num_examples = len(plan.rows)
         self.binarize = plan.binarize
+        self.mixes_pixels = any(each.mixes_pixels for each in plan.augment)
         super().__init__(
             _Pipeline(plan),
             card,
@@ -179,7 +181,8 @@ class _Pipeline(Batches):
             probs = tf.cast(images, tf.float32) / 255.0
             ones = random.bernoulli(self._noise(_BINARIZE, epoch, batch), probs)
             x = 2.0 * ones - 1.0
-        elif plan.binarize == "threshold":
+        elif plan.binarize is not None:
+            # Of static ones, too: an augmentation may have mixed black and white.
             x = tf.where(images > 127, 1.0, -1.0)
         else:
             x = to_float(images)

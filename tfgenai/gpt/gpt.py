@@ -209,9 +209,12 @@ class GPT(Serving, HuggingFaceFolders, GenerativeModel):  # type: ignore[misc]  
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on a batch of sequences, each target token counting alike.
 
-        So they do under an optimizer with `gradient_accumulation_steps`: the gradient
-        of a step is that of the sum over all targets of its batches, divided by the
-        number of places where one could be, as nobody knows yet how many will follow.
+        So they do under an optimizer with `gradient_accumulation_steps`, for batches of
+        one shape, which `tfgenai.data.load` makes: the gradient of a step is that of
+        the sum over all targets of its batches, divided by the number of places where
+        one could be, as nobody knows yet how many will follow. Those of a smaller batch
+        weigh more. The average of the weights and `step` count every batch; gradients
+        of a last, unfinished step wait in the optimizer for the next `fit`.
         """
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         weights = self.batch_target_weights(x, y, sample_weight)
@@ -221,10 +224,10 @@ class GPT(Serving, HuggingFaceFolders, GenerativeModel):  # type: ignore[misc]  
                 losses = self.compute_losses(
                     x, y, sample_weight, seed=seed, training=True
                 )
-            loss, share = losses["loss"], weights
+            loss = losses["loss"]
             if _accumulates(self.optimizer):
-                loss, share = loss * tf.reduce_mean(weights), tf.ones_like(weights)
-            total = self.scaled(self.optimizer, loss, share)
+                loss *= tf.reduce_mean(weights)
+            total = self.scaled(self.optimizer, loss, weights)
         self.minimize(self.optimizer, tape, total, self.trainable_variables)
         return self.finish_step(losses, weights)
 

@@ -18,9 +18,11 @@ class Augmentation(abc.ABC):
             a mirrored digit is none. `tfgenai.data.load` refuses that unless
             `allow_mirrored_labels` is true.
         allow_mirrored_labels: set by who knows that labels stay right.
+        mixes_pixels: whether it makes values that no pixel of the image had.
     """
 
     mirrors = False
+    mixes_pixels = False
     allow_mirrored_labels = False
 
     @abc.abstractmethod
@@ -80,6 +82,7 @@ class Shift(Augmentation):
             )
         self.max_shift = max_shift
         self.fill = fill
+        self.mixes_pixels = fill not in (None, 0, 255)
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """See `Augmentation`."""
@@ -115,6 +118,8 @@ class Crop(Augmentation):
     Raises:
         ValueError: if the share is not in (0, 1].
     """
+
+    mixes_pixels = True
 
     def __init__(self, min_scale: float = 0.85) -> None:
         if not 0 < min_scale <= 1:

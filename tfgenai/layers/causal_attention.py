@@ -12,6 +12,7 @@ from tfgenai.layers.causal_mask import Visibility
 from tfgenai.layers.dropout import SeededDropout
 from tfgenai.layers.initializers import Initializers
 from tfgenai.layers.rotary import rotary_angles, rotate
+from tfgenai.layers.shapes import map_rows, reshape, sizes
 
 # Not -inf: a token that sees nothing, such as padding, has an even softmax, not NaN.
 _UNSEEN = -1e9
@@ -151,7 +152,7 @@ class CausalAttention(keras.layers.Layer):
         """Attends among the tokens of `x`."""
         query, key, value = self._project(x, visibility, self.fused())
         merged = self._attend(query, key, value, visibility.mask, training)
-        return self.projection(merged)
+        return map_rows(self.projection, merged)
 
     def fused(self) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Kernel and bias of queries, keys and values side by side.
@@ -194,7 +195,7 @@ class CausalAttention(keras.layers.Layer):
             )
         )
         merged = self._attend(query, cache.keys, cache.values, visibility.mask, False)
-        return self.projection(merged), cache
+        return map_rows(self.projection, merged), cache
 
     def empty_cache(self, batch: tf.Tensor, num_slots: int) -> KeyValues:
         """A cache for `batch` rows in which nothing is seen yet."""
@@ -232,14 +233,15 @@ class CausalAttention(keras.layers.Layer):
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Queries, keys and values, `(batch, heads, tokens, head_dim)`."""
         kernel, bias = fused
-        batch, tokens, _ = tf.unstack(tf.shape(x))
+        batch, tokens, _ = sizes(x)
         rows = tf.reshape(tf.cast(x, self.compute_dtype), (-1, x.shape[-1]))
         rows = tf.matmul(rows, kernel)
         if bias is not None:
             rows = tf.nn.bias_add(rows, bias)
         heads = self.num_heads + 2 * self._groups
-        joined = tf.reshape(rows, tf.stack([batch, tokens, heads, self._size]))
-        joined = tf.transpose(joined, (0, 2, 1, 3))
+        joined = _swap_tokens_and_heads(
+            reshape(rows, [batch, tokens, heads, self._size])
+        )
         query, key, value = tf.split(
             joined, [self.num_heads, self._groups, self._groups], axis=1
         )
@@ -259,26 +261,29 @@ class CausalAttention(keras.layers.Layer):
         mask: tf.Tensor,
         training: bool,
     ) -> tf.Tensor:
-        batch, _, tokens, _ = tf.unstack(tf.shape(query))
+        batch, _, tokens, _ = sizes(query)
         # Scaling the queries is cheaper than scaling the logits, and keeps half
         # precision from overflowing.
         query = query * tf.cast(self._size**-0.5, query.dtype)
         # The heads of a group stand below each other as rows of one product.
-        per_group = self.num_heads // self._groups
-        grouped = tf.stack([batch, self._groups, per_group * tokens, self._size])
-        logits = tf.matmul(tf.reshape(query, grouped), key, transpose_b=True)
-        keys = tf.shape(key)[2]
-        spread = tf.stack([batch, self.num_heads, tokens, keys])
-        logits = tf.reshape(tf.cast(logits, tf.float32), spread)
+        rows = self.num_heads // self._groups * tokens
+        if self._groups < self.num_heads:
+            query = reshape(query, [batch, self._groups, rows, self._size])
+        logits = tf.cast(tf.matmul(query, key, transpose_b=True), tf.float32)
+        keys = sizes(key)[2]
+        if self._groups < self.num_heads:
+            logits = reshape(logits, [batch, self.num_heads, tokens, keys])
         weights = tf.nn.softmax(tf.where(mask, logits, _UNSEEN))
         weights = self._dropout(tf.cast(weights, value.dtype), training=training)
-        packed = tf.stack([batch, self._groups, per_group * tokens, keys])
-        heads = tf.matmul(tf.reshape(weights, packed), value)
-        heads = tf.reshape(heads, tf.stack([batch, self.num_heads, tokens, self._size]))
-        merged = tf.reshape(
-            tf.transpose(heads, (0, 2, 1, 3)), tf.stack([batch, tokens, -1])
+        if self._groups < self.num_heads:
+            weights = reshape(weights, [batch, self._groups, rows, keys])
+        heads = tf.matmul(weights, value)
+        if self._groups < self.num_heads:
+            heads = reshape(heads, [batch, self.num_heads, tokens, self._size])
+        return reshape(
+            _swap_tokens_and_heads(heads),
+            [batch, tokens, self.num_heads * self._size],
         )
-        return tf.ensure_shape(merged, (None, None, self.num_heads * self._size))
 
     def compute_output_shape(self, x_shape: Any, *_: Any) -> Any:
         """The tokens' shape."""
@@ -313,3 +318,12 @@ class CausalAttention(keras.layers.Layer):
         )
         layer.build((None, in_dim))
         return layer
+
+
+def _swap_tokens_and_heads(x: tf.Tensor) -> tf.Tensor:
+    """`(batch, tokens, heads, head_dim)` to `(batch, heads, tokens, ...)`, and back."""
+    first, second = x.shape[1:3]
+    if 1 in (first, second):  # nothing moves in memory
+        batch, first, second, size = sizes(x)
+        return reshape(x, [batch, second, first, size])
+    return tf.transpose(x, (0, 2, 1, 3))

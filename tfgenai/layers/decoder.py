@@ -21,6 +21,7 @@ from tfgenai.layers.causal_mask import (
 from tfgenai.layers.decoder_block import DecoderBlock, make_norm_layer
 from tfgenai.layers.dropout import SeededDropout
 from tfgenai.layers.initializers import Initializers
+from tfgenai.layers.shapes import reshape, sizes
 
 POSITION_EMBEDDINGS = ("learned", "rotary")
 _INIT_STDDEV = 0.02
@@ -286,9 +287,7 @@ class TransformerDecoder(keras.layers.Layer):
         table = tf.cast(tf.convert_to_tensor(self._output_table()), tf.float32)
         rows = tf.cast(tf.reshape(hidden, (-1, self.hidden_dim)), tf.float32)
         logits = tf.matmul(rows, table, transpose_b=True)
-        shape = tf.concat([tf.shape(hidden)[:-1], [self.vocabulary_size]], 0)
-        logits = tf.reshape(logits, shape)
-        return tf.ensure_shape(logits, (*hidden.shape[:-1], self.vocabulary_size))
+        return reshape(logits, [*sizes(hidden)[:-1], self.vocabulary_size])
 
     # ---- with a cache --------------------------------------------------------
 

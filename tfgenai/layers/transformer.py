@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfgenai.core.registry import unknown_name
 from tfgenai.layers.dropout import SeededDropout
 from tfgenai.layers.initializers import Initializers
+from tfgenai.layers.shapes import map_rows
 
 ACTIVATIONS = ("gelu", "swiglu")
 
@@ -108,12 +109,12 @@ class FeedForward(keras.layers.Layer):
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Maps each token."""
-        expanded = self.expand(x)
+        expanded = map_rows(self.expand, x)
         if self.activation == "swiglu":
-            expanded = tf.nn.silu(self.gate(x)) * expanded
+            expanded = tf.nn.silu(map_rows(self.gate, x)) * expanded
         else:
             expanded = tf.nn.gelu(expanded, approximate=True)
-        return self._dropout(self.contract(expanded), training=training)
+        return self._dropout(map_rows(self.contract, expanded), training=training)
 
     def compute_output_shape(self, x_shape: tuple[int, ...]) -> tuple[int, ...]:
         """The tokens' shape."""

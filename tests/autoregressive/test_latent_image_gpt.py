@@ -168,3 +168,25 @@ def test_a_label_is_required_where_there_are_classes():
         model_of(num_classes=3).generate(1)
     with pytest.raises(TypeError, match="labels"):
         model_of().generate(1, labels=0)
+
+
+@pytest.mark.parametrize("num_classes", [0, -3, True, 2.5, "auto"])
+def test_bad_numbers_of_classes_are_refused(num_classes):
+    with pytest.raises(ValueError, match=f"num_classes={num_classes!r}"):
+        LatentImageGPT(Quadrants(), num_classes=num_classes, **SIZES)
+
+
+def test_half_precision_reads_the_codes_of_the_images_that_are_given():
+    model = model_of(dtype="mixed_bfloat16")
+    x = np.zeros((1, *SHAPE), np.float32)
+    seen = []
+    real = model._codes
+    model._codes = lambda x: seen.append(x.dtype) or real(x)
+    model(tf.constant(x))
+    model.code_log_prob(tf.constant(x))
+    assert seen == [tf.float32, tf.float32]
+
+
+def test_the_temperature_is_of_codes():
+    (temperature,) = model_of().conditions()
+    assert "code" in temperature.description

@@ -189,7 +189,9 @@ def test_fit_refuses_data_that_do_not_fit(make_tiny, x, y, error, words):
 GREY = "pixels of -1 or [+]1, were expected"
 
 
-@pytest.mark.parametrize("kind", [np.float32, np.float64, np.float16, "tensor"])
+@pytest.mark.parametrize(
+    "kind", [np.float32, np.float64, np.float16, tf.bfloat16.as_numpy_dtype, "tensor"]
+)
 def test_grey_images_are_refused_before_a_binary_model_is_trained(make_tiny, kind):
     model, x = make_tiny(), binary_images(4)
     model.compile("adam")

@@ -1,7 +1,9 @@
 """What `compile` refuses, because it cannot work later."""
 
 import keras
+import numpy as np
 import pytest
+from toy_models import ToyModel
 
 from tfgenai.core.fit_options import refuse_unsupported
 
@@ -19,3 +21,12 @@ def test_gradients_are_not_accumulated_over_replicas(is_scaled):
 
 def test_several_replicas_take_plain_optimizers():
     refuse_unsupported({"optimizer": keras.optimizers.Adam()}, 3, "auto", "auto")
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_weights_without_labels_are_not_dropped_silently(method):
+    model = ToyModel()
+    model.compile()
+    x, weights = np.zeros((4, 2), np.float32), np.ones(4, np.float32)
+    with pytest.raises(ValueError, match="sample_weight with y=None"):
+        getattr(model, method)(x, sample_weight=weights, verbose=0)

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,3 +60,23 @@ def test_seed_and_config_make_it_again():
         keras.saving.serialize_keras_object(one)
     )
     np.testing.assert_array_equal(again.embeddings, one.embeddings)
+
+
+def test_what_vectors_have_in_common_does_not_hide_the_nearest():
+    book = 30.0 + 0.25 * vectors(256, 16, seed=1)
+    z = (30.0 + 0.25 * vectors(500, 16, seed=2)).astype(np.float32)
+    layer = VectorQuantizer(256, 16)
+    layer.embeddings.assign(book)
+    exact = layer.embeddings.numpy().astype(np.float64)
+    distances = np.square(z.astype(np.float64)[:, None] - exact).sum(-1)
+    np.testing.assert_array_equal(layer.codes(tf.constant(z)), distances.argmin(1))
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_around_it_gives_vectors_of_the_book(dtype):
+    layer = VectorQuantizer(4, 2, dtype=dtype)
+    found = layer(tf.zeros((3, 2), layer.compute_dtype))
+    book = layer.embeddings.numpy()
+    nearest = book[np.square(book).sum(1).argmin()]
+    assert found.dtype == tf.float32
+    np.testing.assert_array_equal(found, [nearest] * 3)

@@ -71,6 +71,41 @@ def test_weights_of_examples_weigh_their_terms():
     assert float(loss) == pytest.approx(expected, rel=1e-4)
 
 
+def test_weights_weigh_the_bound_and_the_codes():
+    model, x = tiny(), binary_images(4)
+    x[2:] = x[:1]  # of the last two nothing is to be seen in the perplexity
+    whole = losses_of(model, x[:2])
+    padded = losses_of(model, x, [1.0, 1.0, 0.0, 0.0])
+    ones = losses_of(model, x, [1.0] * 4)
+    np.testing.assert_allclose(ones["elbo"], losses_of(model, x)["elbo"], rtol=1e-6)
+    np.testing.assert_allclose(padded["elbo"], whole["elbo"] / 2, rtol=1e-5)
+    for name in ("code_perplexity", "elbo"):
+        assert float(losses_of(model, x, [0.0] * 4)[name]) == (name[0] == "c")
+    found = padded["code_perplexity"]
+    np.testing.assert_allclose(found, whole["code_perplexity"], rtol=1e-5)
+
+
+def test_perplexity_of_replicas_is_that_of_their_whole_batch():
+    x = binary_images(8)
+    model = tiny()
+    model.compile()
+    one = model.evaluate(x, batch_size=8, verbose=0, return_dict=True)
+    with tg.train.strategy("mirrored").scope():
+        model = tiny()
+        model.compile()
+    two = model.evaluate(x, batch_size=8, verbose=0, return_dict=True)
+    assert model.distribute_strategy.num_replicas_in_sync == 2
+    for name, value in one.items():
+        assert two[name] == pytest.approx(value, rel=1e-4), name
+
+
+def test_numbers_of_numpy_are_numbers_of_the_export(tmp_path):
+    model = tiny(num_embeddings=np.int64(6), filters=(np.int64(4),))
+    path = model.export_serving(tmp_path / "m")
+    codes = tg.export.read_card(path)["signatures"]["decode"]["inputs"][0]
+    assert codes["maximum"] == 5
+
+
 def test_the_book_moves_to_what_is_encoded_and_the_encoder_not_by_that():
     model, x = tiny(), binary_images(4)
     with tf.GradientTape() as tape:
@@ -153,6 +188,9 @@ def test_half_precision_keeps_vectors_and_losses_in_float32():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"filters": 8}, r"filters=8\."),
+        ({"embedding_dim": True}, r"embedding_dim=True\."),
+        ({"commitment_weight": "x"}, "commitment_weight='x'"),
         ({"num_embeddings": 0}, "num_embeddings"),
         ({"embedding_dim": 1.5}, "embedding_dim"),
         ({"filters": (4, 0)}, "filters"),

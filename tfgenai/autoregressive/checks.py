@@ -83,7 +83,8 @@ def check_code_model(model: Any) -> tuple[tuple[int, ...], tuple[int, ...], int]
     if not isinstance(model, keras.Model) or missing:
         raise TypeError(
             "A Keras model that encodes images to codes was expected. Received: "
-            f"autoencoder of type {type(model).__name__}, without {missing}. Give a "
+            f"autoencoder of type {type(model).__name__}"
+            f"{f', without {missing}' if missing else ''}. Give a "
             "model such as tfgenai.VQVAE(image_shape); latents of a VAE are no codes, "
             "they are for tfgenai.LatentDiffusion."
         )
@@ -198,3 +199,17 @@ def check_known(
 def _is_count(value: Any) -> bool:
     is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
     return is_integer and value >= 1
+
+
+def check_count(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Checks a number of things in a constructor.
+
+    Raises:
+        ValueError: if it is no whole number from `least` to `most`.
+    """
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_whole or value < least or (most is not None and value > most):
+        words = f"from {least} to {most}" if most else f"of {least} or more"
+        raise ValueError(
+            f"A whole number {words} was expected. Received: {name}={value!r}."
+        )

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgenai.autoregressive.checks import check_count
 from tfgenai.autoregressive.levels import levels_of_images, levels_to_images
 from tfgenai.autoregressive.pixel_model import PixelModel
 from tfgenai.autoregressive.sequence_sampling import draw_sequences
@@ -94,8 +95,8 @@ class ImageGPT(PixelModel, GenerativeModel):  # type: ignore[misc]
         dtype: Any = None,
     ) -> None:
         image_shape = check_image_shape(image_shape)
-        _check_count("num_levels", num_levels, 2, 256)
-        _check_count("num_classes", 1 if num_classes is None else num_classes, 1)
+        check_count("num_levels", num_levels, 2, 256)
+        check_count("num_classes", 1 if num_classes is None else num_classes, 1)
         super().__init__(seed=seed, ema_decay=ema_decay, name=name, dtype=dtype)
         self.image_shape = image_shape
         self.num_levels = num_levels
@@ -283,12 +284,3 @@ class ImageGPT(PixelModel, GenerativeModel):  # type: ignore[misc]
         if labels is None:
             return tf.fill(tf.reshape(batch, (1,)), self.num_levels)
         return self.num_levels + tf.cast(labels, tf.int32)
-
-
-def _check_count(name: str, value: Any, least: int, most: int | None = None) -> None:
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_whole or value < least or (most is not None and value > most):
-        words = f"from {least} to {most}" if most else f"of {least} or more"
-        raise ValueError(
-            f"A whole number {words} was expected. Received: {name}={value!r}."
-        )

@@ -1,5 +1,7 @@
 """What a caller may say of each image that is drawn."""
 
+import dataclasses
+
 from tfgenai.core.conditions import Condition
 
 TEMPERATURE = Condition(
@@ -9,6 +11,10 @@ TEMPERATURE = Condition(
     maximum=10.0,
     default=1.0,
     description="spread of each pixel's distribution; 0.0 takes the likeliest value",
+)
+CODE_TEMPERATURE = dataclasses.replace(
+    TEMPERATURE,
+    description="spread of each code's distribution; 0.0 takes the likeliest code",
 )
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfgenai.autoregressive.checks import check_code_model
-from tfgenai.autoregressive.knobs import TEMPERATURE, label_conditions
+from tfgenai.autoregressive.checks import check_code_model, check_count
+from tfgenai.autoregressive.knobs import CODE_TEMPERATURE, label_conditions
 from tfgenai.autoregressive.sequence_sampling import draw_sequences
 from tfgenai.core.conditions import Condition
 from tfgenai.core.copies import frozen_copy
@@ -100,8 +100,10 @@ class LatentImageGPT(GenerativeModel):
         dtype: Any = None,
     ) -> None:
         image_shape, code_shape, num_embeddings = check_code_model(autoencoder)
+        check_count("num_classes", 1 if num_classes is None else num_classes, 1)
         self._label_conditions = label_conditions(num_classes)
         super().__init__(seed=seed, ema_decay=ema_decay, name=name, dtype=dtype)
+        self.autocast = False  # codes are those of the images as they are given
         self.image_shape = image_shape
         self.code_shape = code_shape
         self.num_embeddings = num_embeddings
@@ -189,7 +191,7 @@ class LatentImageGPT(GenerativeModel):
 
     def conditions(self) -> tuple[Condition, ...]:
         """`labels` where the model is conditional, and the temperature."""
-        return (*self._label_conditions, TEMPERATURE)
+        return (*self._label_conditions, CODE_TEMPERATURE)
 
     def sample(  # type: ignore[override]  # the conditions, by name
         self,

@@ -181,8 +181,9 @@ class PixelCNN(PixelModel, GenerativeModel):  # type: ignore[misc]
             return
         x = np.asarray(data)
         # Another type or shape is refused by name when the step is traced.
-        if x.dtype.kind == "f" and x.shape[1:] == self.image_shape:
-            check_support(x, self.likelihood, name=name)
+        is_float = tf.as_dtype(x.dtype).is_floating if x.dtype.kind in "fV" else False
+        if is_float and x.shape[1:] == self.image_shape:
+            check_support(x.astype(np.float32), self.likelihood, name=name)
 
     def log_prob(
         self, x: tf.Tensor, labels: tf.Tensor | None = None, *, training: bool = False

@@ -1,7 +1,7 @@
 """`fit` of every family: what is checked, read and chosen before Keras's own loop."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -37,12 +37,13 @@ class Fitting(keras.Model):
         Raises:
             NonFiniteLossError: if a loss became NaN or infinite; it names the step, the
                 loss and the last checkpoint that a callback made.
-            ValueError: if the strategy in scope is not the one of the model, or the
-                data have more classes than the model.
+            ValueError: if the strategy in scope is not the one of the model, the data
+                have more classes than the model, or weights come without labels.
         """
         self._require_own_strategy()
         bound = inspect.signature(super().fit).bind(*args, **kwargs)
         call = bound.arguments
+        refuse_lost_weights(call)
         self.check_data(call.get("x"), "x")
         self.check_data(call.get("validation_data"), "validation_data")
         callbacks = self._prepare_callbacks(call)
@@ -163,6 +164,23 @@ class Fitting(keras.Model):
                 f"{type(own).__name__ if own else 'no strategy'}. Make and compile the "
                 "model inside the scope."
             )
+
+
+def refuse_lost_weights(call: Mapping[str, Any]) -> None:
+    """Refuses weights without labels, which Keras drops without a word.
+
+    Args:
+        call: the arguments of `fit` or `evaluate`, by name.
+
+    Raises:
+        ValueError: if `sample_weight` is given and `y` is not.
+    """
+    if call.get("sample_weight") is not None and call.get("y") is None:
+        raise ValueError(
+            "Labels beside the weights were expected. Received: sample_weight with "
+            "y=None, of which Keras drops the weights. Give labels, zeros where the "
+            "model takes none, or a tf.data.Dataset of (x, y, sample_weight)."
+        )
 
 
 def _prepare_data(call: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import tfgenai.core.backend  # noqa: F401  # isort: skip
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tfgenai.core.ema import WeightAverage
 from tfgenai.core.ema_decay import EMADecay, resolve_decay
 from tfgenai.core.errors import CheckpointError
 from tfgenai.core.fit_options import refuse_unsupported, runs_better_without_xla
-from tfgenai.core.fitting import Fitting
+from tfgenai.core.fitting import Fitting, refuse_lost_weights
 from tfgenai.core.generation import Generation
 
 _EVALUATION_STREAM = 0x6576616C  # sets validation noise apart from training noise
@@ -393,8 +394,13 @@ class GenerativeModel(Generation, Fitting):
         """Evaluates as `keras.Model.evaluate`, with the averaged weights.
 
         The noise depends only on seed and batch number: two runs give equal figures.
+
+        Raises:
+            ValueError: if weights come without labels.
         """
-        self.check_data(args[0] if args else kwargs.get("x"), "x")
+        call = inspect.signature(super().evaluate).bind(*args, **kwargs).arguments
+        refuse_lost_weights(call)
+        self.check_data(call.get("x"), "x")
         self.evaluation_step.assign(0)
         self._is_evaluating = True
         try:

@@ -1,5 +1,6 @@
 """Checks of what a variational autoencoder is given, before any work begins."""
 
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -139,7 +140,7 @@ def check_latents(z: Any, latent_dim: int) -> np.ndarray:
 
 def check_vq_arguments(
     *,
-    counts: Mapping[str, Sequence[int]],
+    counts: Mapping[str, Any],
     num_residual_blocks: int,
     commitment_weight: float,
 ) -> None:
@@ -148,20 +149,27 @@ def check_vq_arguments(
     Raises:
         ValueError: if one is out of range; it is named.
     """
-    for name, values in counts.items():
+    for name, given in counts.items():
+        if name == "filters" and not isinstance(given, list | tuple):
+            raise ValueError(
+                "A sequence of positive whole numbers was expected. Received: "
+                f"{name}={given!r}. Give one number for each stage: (64, 128)."
+            )
+        values = given if name == "filters" else (given,)
         if not all(_is_integer(value) and value >= 1 for value in values):
             raise ValueError(
-                f"Positive whole numbers were expected. Received: {name}={values}."
+                f"Positive whole numbers were expected. Received: {name}={given!r}."
             )
     if not _is_integer(num_residual_blocks) or num_residual_blocks < 0:
         raise ValueError(
             "A whole number, 0 or more, was expected. Received: "
-            f"num_residual_blocks={num_residual_blocks}."
+            f"num_residual_blocks={num_residual_blocks!r}."
         )
-    if not 0 <= commitment_weight < float("inf"):
+    is_number = isinstance(commitment_weight, numbers.Real)
+    if not is_number or not 0 <= commitment_weight < float("inf"):
         raise ValueError(
             "A finite number, 0 or more, was expected. Received: "
-            f"commitment_weight={commitment_weight}."
+            f"commitment_weight={commitment_weight!r}."
         )
 
 

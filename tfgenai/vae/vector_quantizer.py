@@ -55,12 +55,16 @@ class VectorQuantizer(keras.layers.Layer):
 
     def call(self, z: tf.Tensor) -> tf.Tensor:
         """The nearest vectors; see the class."""
+        z = tf.cast(z, tf.float32)  # like the vectors, under every policy
         return z + tf.stop_gradient(self.lookup(self.codes(z)) - z)
 
     def codes(self, z: tf.Tensor) -> tf.Tensor:
         """Numbers of the nearest vectors, int32 `(...)`; the first of equally near."""
         book = tf.convert_to_tensor(self.embeddings)
         rows = tf.reshape(tf.cast(z, tf.float32), (-1, self.embedding_dim))
+        # What all have in common would take the digits that tell them apart.
+        center = tf.reduce_mean(book, axis=0)
+        book, rows = book - center, rows - center
         # |z - e|^2 = |z|^2 - 2 z.e + |e|^2, the first of which is the same for all
         distances = tf.reduce_sum(book * book, 1) - 2.0 * tf.matmul(
             rows, book, transpose_b=True

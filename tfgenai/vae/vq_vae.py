@@ -38,8 +38,8 @@ class VQVAE(GenerativeModel):
     - `commitment_loss`: |z_e - sg(e)|², which keeps the encoder near it;
     - `elbo`: log p(x | z) - codes · log(num_embeddings), nats, the bound on log p(x)
       under the uniform prior;
-    - `code_perplexity`: exp of the entropy of the codes of a batch, the number of codes
-      in use; averaged over batches.
+    - `code_perplexity`: exp of the entropy of the codes of a batch, over all replicas,
+      the number of codes in use; averaged over batches. It grows with the batch.
 
     Args:
         image_shape: (height, width, channels); both sides must be divisible by two as
@@ -93,8 +93,8 @@ class VQVAE(GenerativeModel):
         image_shape = check_image_shape(image_shape)
         check_vq_arguments(
             counts={
-                "num_embeddings": (num_embeddings,),
-                "embedding_dim": (embedding_dim,),
+                "num_embeddings": num_embeddings,
+                "embedding_dim": embedding_dim,
                 "filters": filters,
             },
             num_residual_blocks=num_residual_blocks,
@@ -102,10 +102,11 @@ class VQVAE(GenerativeModel):
         )
         super().__init__(seed=seed, ema_decay=ema_decay, name=name, dtype=dtype)
         self.image_shape = image_shape
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
-        self.filters = tuple(filters)
-        self.num_residual_blocks = num_residual_blocks
+        # NumPy's integers would not be numbers in an export's card.
+        self.num_embeddings = num_embeddings = int(num_embeddings)
+        self.embedding_dim = embedding_dim = int(embedding_dim)
+        self.filters = tuple(int(channels) for channels in filters)
+        self.num_residual_blocks = num_residual_blocks = int(num_residual_blocks)
         self.likelihood = LIKELIHOODS.create(likelihood)
         self.commitment_weight = commitment_weight
         options: dict[str, Any] = {
@@ -150,9 +151,8 @@ class VQVAE(GenerativeModel):
         nearest = self.quantizer.lookup(codes)
         # Straight through, section 3.2: the decoder's gradient goes to the encoder.
         parameters = self.decoder(z + tf.stop_gradient(nearest - z), training=training)
-        reconstruction_loss = -weighted_mean(
-            self.likelihood.log_prob(x, parameters), sample_weight
-        )
+        log_prob = self.likelihood.log_prob(x, parameters)
+        reconstruction_loss = -weighted_mean(log_prob, sample_weight)
 
         def distance(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
             squares = tf.math.squared_difference(a, b)
@@ -172,8 +172,8 @@ class VQVAE(GenerativeModel):
             "reconstruction_loss": reconstruction_loss,
             "codebook_loss": codebook_loss,
             "commitment_loss": commitment_loss,
-            "elbo": log_prior - reconstruction_loss,
-            "code_perplexity": _perplexity(codes, self.num_embeddings),
+            "elbo": weighted_mean(log_prob + log_prior, sample_weight),
+            "code_perplexity": _perplexity(codes, self.num_embeddings, sample_weight),
         }
 
     # ---- generation ----------------------------------------------------------
@@ -283,9 +283,16 @@ class VQVAE(GenerativeModel):
         return self.run_in_batches(function, rows, batch_size)
 
 
-def _perplexity(codes: tf.Tensor, num_embeddings: int) -> tf.Tensor:
+def _perplexity(
+    codes: tf.Tensor, num_embeddings: int, sample_weight: tf.Tensor | None
+) -> tf.Tensor:
     """The exponential of the entropy of how often each code stands in a batch."""
-    shares = tf.reduce_mean(
-        tf.one_hot(tf.reshape(codes, [-1]), num_embeddings, dtype=tf.float32), axis=0
-    )
+    counts = tf.reduce_sum(tf.one_hot(codes, num_embeddings, dtype=tf.float32), (1, 2))
+    if sample_weight is not None:
+        counts *= tf.cast(sample_weight, tf.float32)[:, tf.newaxis]
+    counts = tf.reduce_sum(counts, axis=0)
+    context = tf.distribute.get_replica_context()
+    if context is not None and context.num_replicas_in_sync > 1:
+        counts = context.all_reduce(tf.distribute.ReduceOp.SUM, counts)
+    shares = tf.math.divide_no_nan(counts, tf.reduce_sum(counts))
     return tf.exp(-tf.reduce_sum(tf.math.xlogy(shares, shares)))

@@ -1,4 +1,4 @@
-"""Raw data to `tf.data` datasets of images or tokens: sources, splits, cards.
+"""Raw data to `tf.data` datasets: sources, splits, cards, representations of sound.
 
 Names are loaded when they are first used, so that a card can be read without
 TensorFlow.
@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tfgenai.data import audio as audio
     from tfgenai.data import augment as augment
     from tfgenai.data.arrays import ImageArrays as ImageArrays
     from tfgenai.data.arrays import describe as describe
@@ -49,6 +50,7 @@ _HOMES = {
 
 __all__ = [  # noqa: RUF022 - sorted without regard to case
     "ArraySource",
+    "audio",
     "augment",
     "BPETokenizer",
     "ByteTokenizer",
@@ -72,8 +74,8 @@ __all__ = [  # noqa: RUF022 - sorted without regard to case
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f"tfgenai.data.{_HOMES[name]}"), name)
-    if name == "augment":
-        return importlib.import_module("tfgenai.data.augment")
+    if name in ("audio", "augment"):
+        return importlib.import_module(f"tfgenai.data.{name}")
     raise AttributeError(f"module 'tfgenai.data' has no attribute {name!r}")
 
 

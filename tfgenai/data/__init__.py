@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tfgenai.data.content import example_hashes as example_hashes
     from tfgenai.data.dataset import ImageDataset as ImageDataset
     from tfgenai.data.offline import import_files as import_files
+    from tfgenai.data.partition import folds as folds
+    from tfgenai.data.partition import partition as partition
     from tfgenai.data.pipeline import load as load
     from tfgenai.data.sources import Source as Source
     from tfgenai.data.sources import TextSource as TextSource
@@ -40,9 +42,11 @@ _HOMES = {
     "SplitCard": "card",
     "describe": "arrays",
     "example_hashes": "content",
+    "folds": "partition",
     "import_files": "offline",
     "load": "pipeline",
     "load_arrays": "arrays",
+    "partition": "partition",
     "TextDataset": "text_dataset",
     "TextSource": "sources",
     "Tokenizer": "tokenizers",
@@ -58,11 +62,13 @@ __all__ = [  # noqa: RUF022 - sorted without regard to case
     "DatasetCard",
     "describe",
     "example_hashes",
+    "folds",
     "ImageArrays",
     "ImageDataset",
     "import_files",
     "load",
     "load_arrays",
+    "partition",
     "Source",
     "SplitCard",
     "TextDataset",

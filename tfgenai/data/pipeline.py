@@ -67,8 +67,9 @@ def load(
             None leaves them as they are.
         shuffle: whether each epoch has its own order; None: for training data, that is
             a part of "train" or "all" that is asked for alone or first.
-        augment: names ("flip", "shift", "crop") or `Augmentation` objects, applied in
-            this order, to training data only.
+        augment: names ("flip", "shift", "crop", "rotate", "scale", "color", "noise",
+            "cutout") or `Augmentation` objects, applied in this order, to training
+            data only.
         binarize: None; "dynamic": each pixel is drawn anew in each epoch with its grey
             value as probability; "static": drawn once, by `seed`; "threshold": at half.
             The result is -1 or 1.

@@ -3,16 +3,30 @@
 from tfgenai.data.augment.appearance import Color, Cutout, Noise
 from tfgenai.data.augment.geometry import Rotate, Scale
 from tfgenai.data.augment.image import AUGMENTATIONS, Augmentation, Crop, Flip, Shift
+from tfgenai.data.augment.sound import (
+    SOUND_AUGMENTATIONS,
+    Background,
+    Gain,
+    SoundAugmentation,
+    SpecAugment,
+    TimeShift,
+)
 
 __all__ = [
     "AUGMENTATIONS",
+    "SOUND_AUGMENTATIONS",
     "Augmentation",
+    "Background",
     "Color",
     "Crop",
     "Cutout",
     "Flip",
+    "Gain",
     "Noise",
     "Rotate",
     "Scale",
     "Shift",
+    "SoundAugmentation",
+    "SpecAugment",
+    "TimeShift",
 ]

@@ -11,12 +11,14 @@ import contextlib
 import math
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-SEED_LIMIT = 2**63
+from tfgenai.core.numpy_random import SEED_LIMIT as SEED_LIMIT
+from tfgenai.core.numpy_random import check_seed as check_seed
+from tfgenai.core.numpy_random import numpy_generator as numpy_generator
+
 WIRE_SEED_BITS = 53  # the integers that JSON clients carry exactly
 
 _ALGORITHM = "philox"
@@ -32,25 +34,6 @@ _scopes = threading.local()
 
 
 # ---- seeds -------------------------------------------------------------------
-
-
-def check_seed(seed: Any) -> int:
-    """Returns `seed` as an int.
-
-    Raises:
-        ValueError: if it is not an integer in [0, 2**63).
-    """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-        raise ValueError(
-            f"An integer seed was expected. Received: seed={seed!r}. "
-            "Give a whole number such as seed=0."
-        )
-    if not 0 <= int(seed) < SEED_LIMIT:
-        raise ValueError(
-            f"A seed in [0, 2**63) was expected. Received: seed={seed}. "
-            "Choose a smaller, non-negative number."
-        )
-    return int(seed)
 
 
 def step_seed(
@@ -107,20 +90,6 @@ def row_seeds(seed: int, n: int) -> np.ndarray:
     return (np.asarray(bits, np.uint64) >> np.uint64(64 - WIRE_SEED_BITS)).astype(
         np.int64
     )
-
-
-def numpy_generator(seed: int, *streams: int) -> np.random.Generator:
-    """A NumPy generator for data preparation, a function of its arguments alone.
-
-    Args:
-        seed: int in [0, 2**63).
-        *streams: non-negative integers that set independent uses apart.
-
-    Returns:
-        `np.random.Generator` on Philox.
-    """
-    sequence = np.random.SeedSequence([check_seed(seed), *streams])
-    return np.random.Generator(np.random.Philox(sequence))
 
 
 @contextlib.contextmanager

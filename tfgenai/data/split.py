@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 from tfgenai.core.errors import DataError
-from tfgenai.core.random import numpy_generator
+from tfgenai.core.numpy_random import numpy_generator
 
 _STREAM = 0x73706C
 _NUMBER = r"-?\d+(?:\.\d+)?%|-?\d+"

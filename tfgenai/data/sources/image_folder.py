@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from tfgenai.core.errors import DataError, DataNotFoundError
 from tfgenai.data.content import Content
-from tfgenai.data.images import EXTENSIONS, decode, resize, shape_in_header
+from tfgenai.data.image_files import EXTENSIONS, decode, shape_in_header
+from tfgenai.data.images import resize
 from tfgenai.data.sources.source import SOURCES, Records, Source
 from tfgenai.data.split import cut, stratified_order
 

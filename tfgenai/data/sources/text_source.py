@@ -7,7 +7,7 @@ from typing import Any
 
 from tfgenai.core.errors import DataError, DataNotFoundError
 from tfgenai.core.registry import Registry
-from tfgenai.data.images import EXTENSIONS
+from tfgenai.data.image_files import EXTENSIONS
 from tfgenai.data.sources.source import SOURCES, Source
 
 TEXT_SOURCES: Registry[type["TextSource"]] = Registry("text source")

@@ -1,0 +1,29 @@
+"""Imports every module of rules once, so that recipes find them by name."""
+
+import importlib
+
+from tfgenai.data.clean.rule import RULES, Rule
+
+MODULES = (
+    "duplicates",
+    "image_duplicates",
+    "images",
+    "labels",
+    "language",
+    "outliers",
+    "personal",
+    "sound",
+    "text",
+    "text_duplicates",
+)
+
+
+def rule_class(name: str) -> type[Rule]:
+    """The rule that a recipe calls `name`.
+
+    Raises:
+        ValueError: if there is none; the message names the nearest.
+    """
+    for module in MODULES:
+        importlib.import_module(f"tfgenai.data.clean.{module}")
+    return RULES.get(name)

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfgenai.core.errors import ConfigError
+from tfgenai.core.recipe_values import parse_yaml
 from tfgenai.train import Recipe, shipped_recipes
 from tfgenai.train.building import check_recipe
-from tfgenai.train.recipe_files import parse_yaml
 
 
 def values(**changes):

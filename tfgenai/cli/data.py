@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from tfgenai.cli import data_prepare
+
 _DATA_DIR = click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -77,3 +79,7 @@ def show(
 
     card = describe(name_or_path, image_size=image_size, data_dir=data_dir)
     click.echo(json.dumps(card.to_json()) if as_json else str(card))
+
+
+for _verb in ("prepare", "report", "diff", "undo"):
+    command.add_command(getattr(data_prepare, _verb))

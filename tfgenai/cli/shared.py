@@ -79,3 +79,17 @@ def parse_settings(sampler: str | None, settings: Sequence[str]) -> dict[str, An
             ) from None
         values[name.strip()] = int(number) if number.is_integer() else number
     return values
+
+
+def key_and_text(setting: str, option: str = "--set") -> tuple[str, str]:
+    """The parts of KEY=VALUE.
+
+    Raises:
+        click.BadParameter: if it is not of that form.
+    """
+    key, equals, text = setting.partition("=")
+    if not equals or not key.strip():
+        raise click.BadParameter(
+            f"{setting!r} is not of the form KEY=VALUE.", param_hint=option
+        )
+    return key.strip(), text

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from tfgenai.cli.shared import key_and_text
+
 _INTERRUPTED = 130  # what shells report for a program stopped with Ctrl-C
 
 
@@ -81,13 +83,13 @@ def command(
         "seed": seed,
     }
     overrides = {key: value for key, value in flags.items() if value is not None}
-    pairs = [_parse_setting(setting) for setting in settings]
+    pairs = [key_and_text(setting) for setting in settings]
     if recipe is None and not (data and family):
         raise click.UsageError(
             f"Give a RECIPE ({_recipe_names()}, or a file), or both --data and --model."
         )
+    from tfgenai.core.recipe_values import parse_yaml, set_key
     from tfgenai.train.recipe import Recipe
-    from tfgenai.train.recipe_files import parse_yaml, set_key
 
     overrides |= {key: parse_yaml(text, source=key) for key, text in pairs}
     if recipe is None:
@@ -129,15 +131,6 @@ def command(
         f"Export it:   tfgenai export {finished.folder} --to served/{loaded.name}",
         err=True,
     )
-
-
-def _parse_setting(setting: str) -> tuple[str, str]:
-    key, equals, text = setting.partition("=")
-    if not equals or not key.strip():
-        raise click.BadParameter(
-            f"{setting!r} is not of the form KEY=VALUE.", param_hint="--set"
-        )
-    return key.strip(), text
 
 
 def _words(figure: dict[str, Any]) -> str:

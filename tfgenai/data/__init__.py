@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tfgenai.data.content import example_hashes as example_hashes
     from tfgenai.data.dataset import ImageDataset as ImageDataset
     from tfgenai.data.offline import import_files as import_files
-    from tfgenai.data.partition import folds as folds
-    from tfgenai.data.partition import partition as partition
+    from tfgenai.data.partitioning import folds as folds
+    from tfgenai.data.partitioning import partition as partition
     from tfgenai.data.pipeline import load as load
     from tfgenai.data.sources import Source as Source
     from tfgenai.data.sources import TextSource as TextSource
@@ -42,11 +42,11 @@ _HOMES = {
     "SplitCard": "card",
     "describe": "arrays",
     "example_hashes": "content",
-    "folds": "partition",
+    "folds": "partitioning",
     "import_files": "offline",
     "load": "pipeline",
     "load_arrays": "arrays",
-    "partition": "partition",
+    "partition": "partitioning",
     "TextDataset": "text_dataset",
     "TextSource": "sources",
     "Tokenizer": "tokenizers",

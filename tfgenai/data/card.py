@@ -57,6 +57,8 @@ class DatasetCard:
         scaled_range: the same of what `tfgenai.data.load` yields: of pixels in floats,
             or of tokens.
         tokenizer: what makes tokens of the text, in words, or None.
+        preparation: what became of the raw data, of a set that `tfgenai data prepare`
+            made: counts before and after each rule, leaks, exceptions; else None.
 
     Example:
         >>> split = SplitCard(num_examples=2, sha256="0" * 64, mean=0.5, std=0.5)
@@ -79,6 +81,7 @@ class DatasetCard:
     value_range: tuple[int, int] = (0, 255)
     scaled_range: tuple[float, float] = (-1.0, 1.0)
     tokenizer: str | None = None
+    preparation: dict[str, Any] | None = None
 
     @property
     def num_examples(self) -> int:

@@ -11,6 +11,7 @@ from tfgenai.core.ema_decay import EMA_DECAYS
 from tfgenai.core.errors import ConfigError
 from tfgenai.core.likelihoods import LIKELIHOODS
 from tfgenai.core.model import GenerativeModel
+from tfgenai.core.recipe_errors import check_names
 from tfgenai.core.registry import Registry, unknown_name
 from tfgenai.data import TextDataset, Tokenizer
 from tfgenai.data.augment import AUGMENTATIONS
@@ -24,7 +25,6 @@ from tfgenai.evaluate import METRICS
 from tfgenai.gan import ADVERSARIAL_LOSSES, PENALTIES
 from tfgenai.train.learning_rates import WarmupCosine
 from tfgenai.train.recipe import MonitorSection, OptimizerSection, Recipe
-from tfgenai.train.recipe_errors import check_names
 from tfgenai.train.run_text import check_text_recipe, fill_in_text
 from tfgenai.train.stages import AUTOENCODER, autoencoder_recipe
 

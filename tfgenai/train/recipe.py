@@ -8,8 +8,9 @@ import pydantic
 import yaml
 
 from tfgenai.core.errors import ConfigError
-from tfgenai.train.recipe_errors import to_config_error
-from tfgenai.train.recipe_files import find_recipe, parse_yaml, set_key
+from tfgenai.core.recipe_errors import to_config_error
+from tfgenai.core.recipe_values import parse_yaml, set_key
+from tfgenai.train.recipe_files import find_recipe
 
 _Positive = Annotated[int, pydantic.Field(ge=1)]
 _Seed = Annotated[int, pydantic.Field(ge=0, lt=2**63)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tfgenai.core.errors import ConfigError, StorageError
+from tfgenai.core.recipe_values import parse_yaml
 from tfgenai.core.storage import (
     PathLike,
     is_partial,
@@ -16,7 +17,6 @@ from tfgenai.core.storage import (
     write_text,
 )
 from tfgenai.train.recipe import Recipe
-from tfgenai.train.recipe_files import parse_yaml
 
 CONFIG = "config.yaml"
 DATA_CARD = "data_card.json"

@@ -10,6 +10,7 @@ MODULES = (
     "images",
     "labels",
     "language",
+    "ngrams",
     "outliers",
     "personal",
     "sound",

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ class Facts:
         sha256: `n` hashes of contents, 32 bytes each.
         columns: by name: an array `(n,)` or `(n, k)`, or a list of `n` arrays that
             differ in length.
+        memo: what a rule found on the way and needs again for the same facts.
     """
 
     ids: Sequence[str]
@@ -26,6 +28,7 @@ class Facts:
     splits: Sequence[str | None]
     sha256: Sequence[bytes]
     columns: Mapping[str, "np.ndarray | Sequence"]
+    memo: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False)
 
     def __len__(self) -> int:
         return len(self.ids)

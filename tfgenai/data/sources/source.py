@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfgenai.core.errors import DataError, DataNotFoundError
 from tfgenai.core.registry import Registry
 from tfgenai.data.content import Content
+from tfgenai.data.preparation.prepared import is_prepared
 
 SOURCES: Registry[Callable[..., "Source"]] = Registry("source")
 
@@ -152,9 +153,9 @@ def open_source(
 
     Args:
         name_or_path: a registered name ("digits"), the name of a TFDS set ("mnist",
-            "cifar10:3.0.2"), the path of a folder of images, or any of the last two
-            with "tfds:" or "folder:" before it. A bare name is a set before it is a
-            folder; `./name` is always a folder.
+            "cifar10:3.0.2"), a folder that `tfgenai data prepare` made, the path of a
+            folder of images, or a set or folder with "tfds:" or "folder:" before it. A
+            bare name is a set before it is a folder; `./name` is always a folder.
         data_dir: folder of prepared TFDS sets; see `tfgenai.data.load`.
 
     Raises:
@@ -168,6 +169,10 @@ def open_source(
             f"name_or_path={name_or_path!r}. Give a name such as 'mnist'."
         )
     text = os.fspath(name_or_path)
+    if is_prepared(text):
+        from tfgenai.data.sources.prepared import PreparedImages
+
+        return PreparedImages(text)
     kind, colon, rest = text.partition(":")
     if colon and kind in ("tfds", "folder"):
         return SOURCES.get(kind)(rest, data_dir=data_dir)

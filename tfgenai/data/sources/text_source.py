@@ -102,6 +102,9 @@ def is_text(name_or_path: Any, *, data_dir: Any = None) -> bool:
         return True
     kind, name = _kind_and_name(name_or_path)
     if kind == "folder":
+        prepared = _prepared_kind(name)
+        if prepared is not None:
+            return prepared == "text"
         return _is_folder_of_text(pathlib.Path(name).expanduser())
     from tfgenai.data.sources.tfds_text import is_set_of_text
 
@@ -141,6 +144,10 @@ def open_text_source(
     if text == _EMBEDDED:
         return TEXT_SOURCES.create(text)
     kind, name = _kind_and_name(name_or_path)
+    if kind == "folder" and _prepared_kind(name) == "text":
+        from tfgenai.data.sources.prepared import PreparedText
+
+        return PreparedText(name)
     if kind == "folder" or _names_files(text):
         return TEXT_SOURCES.create("files", path=name, **options)
     from tfgenai.data.sources.tfds_text import is_set_of_text
@@ -176,6 +183,13 @@ def _kind_and_name(name_or_path: "str | os.PathLike[str]") -> tuple[str, str]:
     exists = pathlib.Path(text).exists()
     is_path = exists and ("/" in text or os.sep in text or not is_known(text))
     return ("folder" if is_path else "tfds"), text
+
+
+def _prepared_kind(path: str) -> str | None:
+    """The kind of data in a folder that `tfgenai data prepare` made, or None."""
+    from tfgenai.data.preparation.prepared import Prepared, is_prepared
+
+    return Prepared(path).kind if is_prepared(path) else None
 
 
 def _names_files(text: str) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from tfgenai.core.errors import ConfigError
-from tfgenai.train.recipe_errors import check_names
+from tfgenai.core.recipe_errors import check_names
 
 
 class Thing:

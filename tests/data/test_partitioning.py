@@ -9,7 +9,7 @@ from hypothesis import given
 
 from tfgenai.core.errors import DataError
 from tfgenai.core.random import numpy_generator
-from tfgenai.data.partition import folds, partition
+from tfgenai.data.partitioning import folds, partition
 
 SHARES = {"train": 0.7, "validation": 0.2, "test": 0.1}
 

@@ -1,0 +1,236 @@
+"""PrepareRecipe: what is read, which rules it passes, how it is split."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+import yaml
+
+from tfgenai.core.errors import ConfigError
+from tfgenai.core.recipe_errors import check_names, to_config_error
+from tfgenai.core.recipe_values import parse_yaml, set_key
+from tfgenai.data.clean.all_rules import rule_class
+from tfgenai.data.clean.rule import Rule
+from tfgenai.data.raw.example import Kind
+from tfgenai.data.raw.source import RawSource, open_raw
+
+_Seed = Annotated[int, pydantic.Field(ge=0, lt=2**63)]
+_Name = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+DEFAULT_RULES: dict[str, tuple[str, ...]] = {
+    "images": ("unreadable", "exact_duplicate"),
+    "text": ("unreadable", "encoding", "control_characters", "exact_duplicate"),
+    "sound": ("unreadable", "silent", "exact_duplicate"),
+}
+
+
+class _Section(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceSection(_Section):
+    """Where raw data come from; other keys are arguments of that source.
+
+    `path` is a set's name, a folder, a pattern or a file, see
+    `tfgenai.data.raw.open_raw`; a relative path begins at the recipe's folder.
+    """
+
+    model_config = pydantic.ConfigDict(extra="allow", frozen=True)
+
+    path: str
+    kind: Kind | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The source's own arguments."""
+        return dict(self.model_extra or {})
+
+
+class RuleSection(_Section):
+    """A rule by name, what becomes of what breaks it, and its arguments."""
+
+    model_config = pydantic.ConfigDict(extra="allow", frozen=True)
+
+    rule: str
+    action: Literal["drop", "repair", "keep", "fail"] | None = None
+
+    def make(self, place: str = "clean") -> Rule:
+        """The rule itself.
+
+        Raises:
+            ConfigError: if there is no such rule, or it has no such argument.
+        """
+        try:
+            found = rule_class(self.rule)
+        except ValueError as error:
+            raise ConfigError(f"{place}: {error}") from error
+        options = dict(self.model_extra or {})
+        check_names(options, found, place=place, without=("self", "action"))
+        try:
+            return found(action=self.action, **options)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{place}, rule {self.rule!r}: {error}") from error
+
+
+class SplitSection(_Section):
+    """How examples are shared out among splits; see `tfgenai.data.partition`.
+
+    `given` keeps the splits that the source has. `by` is what is kept together or in
+    order: "label" gives each class its share, "group" keeps groups together, "time"
+    puts later examples into later splits. Copies that are kept stay together always.
+    """
+
+    shares: dict[_Name, Annotated[float, pydantic.Field(gt=0, le=1)]] = {
+        "train": 0.8,
+        "validation": 0.1,
+        "test": 0.1,
+    }
+    given: bool = False
+    by: Literal["label", "group", "time"] | None = None
+    seed: _Seed = 0
+
+
+class LeakSection(_Section):
+    """What is looked for across splits, and what happens if it is found.
+
+    `exact`, `near` and `ngrams` (text: 13 words in a row) are kinds of leaks. "fail"
+    stops the run, "drop" takes the example out of the split that comes first, "keep"
+    only reports.
+    """
+
+    action: Literal["fail", "drop", "keep"] = "fail"
+    exact: bool = True
+    near: bool = True
+    ngrams: bool = False
+
+
+class ExceptionSection(_Section):
+    """An example that a rule shall not touch, or that no rule shall."""
+
+    id: str | None = None
+    rule: str | None = None
+
+
+class PrepareRecipe(_Section):
+    """Everything that a prepared set depends on, beside the raw data.
+
+    Args:
+        name: name of the set.
+        source: where raw data come from.
+        clean: the rules, in order; None: what can be said to be wrong with any data of
+            the kind: unreadable, mis-encoded, silent, exact copies.
+        split: how splits are made.
+        leaks: what may not be shared by splits.
+        exceptions: findings that a person took back; see `tfgenai data undo`.
+        licence: licence of the data; None for what the source says.
+
+    Example:
+        >>> recipe = PrepareRecipe.from_dict(
+        ...     {"name": "small", "source": {"path": "digits"}, "clean": ["constant"]}
+        ... )
+        >>> [section.rule for section in recipe.rules("images")]
+        ['constant']
+    """
+
+    name: _Name
+    source: SourceSection
+    clean: tuple[RuleSection | str, ...] | None = None
+    split: SplitSection = SplitSection()
+    leaks: LeakSection = LeakSection()
+    exceptions: tuple[ExceptionSection, ...] = ()
+    licence: str | None = None
+
+    def rules(self, kind: Kind) -> list[RuleSection]:
+        """The rules' sections, for data of a kind if nothing is said."""
+        given = DEFAULT_RULES[kind] if self.clean is None else self.clean
+        return [
+            RuleSection(rule=rule) if isinstance(rule, str) else rule for rule in given
+        ]
+
+    def make_rules(self, kind: Kind) -> list[Rule]:
+        """The rules themselves.
+
+        Raises:
+            ConfigError: if one is unknown, is named twice or is for other data.
+        """
+        made: list[Rule] = []
+        for number, section in enumerate(self.rules(kind)):
+            place = f"clean[{number}]"
+            rule = section.make(place)
+            if kind not in rule.kinds:
+                raise ConfigError(
+                    f"A rule for {kind} was expected. Received: {place}={rule.name!r}, "
+                    f"which is for {' and '.join(rule.kinds)}. Leave it out."
+                )
+            if rule.name in (other.name for other in made):
+                raise ConfigError(
+                    f"Each rule once was expected. Received: {place}={rule.name!r}, "
+                    "which stands before. Leave one out."
+                )
+            made.append(rule)
+        return made
+
+    def open_source(self, folder: Path = Path()) -> RawSource:
+        """Opens the raw data.
+
+        Args:
+            folder: where a relative path begins.
+        """
+        path = self.source.path
+        if path.startswith(".") or (folder / path).exists():
+            path = str(folder / path)
+        return open_raw(path, kind=self.source.kind, **self.source.options)
+
+    @classmethod
+    def from_dict(
+        cls, values: Mapping[str, Any], *, source: str = "recipe"
+    ) -> "PrepareRecipe":
+        """Makes a recipe from plain values.
+
+        Raises:
+            ConfigError: if a key is unknown or a value does not fit; all mistakes are
+                named at once.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except pydantic.ValidationError as error:
+            raise to_config_error(error, cls, source) from error
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, overrides: Mapping[str, Any] | None = None
+    ) -> "PrepareRecipe":
+        """Reads a recipe from a YAML file.
+
+        Args:
+            path: the file.
+            overrides: values by dotted key, for example `{"split.seed": 1}`.
+
+        Raises:
+            ConfigError: if there is no such file, or it is no such recipe.
+        """
+        file = Path(path)
+        if not file.is_file():
+            raise ConfigError(
+                "The path of a .yaml file that exists was expected. Received: "
+                f"path={str(path)!r}. See `tfgenai data prepare --help`."
+            )
+        values = parse_yaml(file.read_text(encoding="utf-8"), source=str(path))
+        if not isinstance(values, dict):
+            raise ConfigError(
+                f"A recipe of sections was expected. Received: {str(path)!r}, which "
+                f"holds {type(values).__name__}. See `tfgenai data prepare --help`."
+            )
+        values.setdefault("name", file.stem)
+        for key, value in (overrides or {}).items():
+            set_key(values, key, value)
+        return cls.from_dict(values, source=str(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All values, defaults included, as JSON values."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """The recipe as a YAML file that `load` reads, defaults included."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)

@@ -1,4 +1,4 @@
-"""Imports every module of rules once, so that recipes find them by name."""
+"""Every module of rules, imported when a recipe names a rule that may be in it."""
 
 import importlib
 
@@ -26,5 +26,7 @@ def rule_class(name: str) -> type[Rule]:
         ValueError: if there is none; the message names the nearest.
     """
     for module in MODULES:
+        if name in RULES:
+            break
         importlib.import_module(f"tfgenai.data.clean.{module}")
     return RULES.get(name)

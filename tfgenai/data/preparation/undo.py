@@ -46,7 +46,9 @@ def undo(
             f"{str(prepared.path / 'ledger.parquet')!r}."
         )
     if ids:
-        wanted = [(name, rule) for name in ids for rule in (rules or (None,))]
+        wanted: list[tuple[str | None, str | None]] = [
+            (name, rule) for name in ids for rule in (rules or (None,))
+        ]
     else:
         wanted = [(None, rule) for rule in rules]
     recipe = PrepareRecipe.load(prepared.path / "recipe.yaml")

@@ -48,6 +48,31 @@ def test_json_is_all_that_is_on_standard_output(run, tmp_path):
     assert not (tmp_path / "tfds").exists()
 
 
+def test_spoken_digits_are_repacked_and_that_is_said(run, tmp_path):
+    from tiny_digits import write_archive
+
+    folder = write_archive(tmp_path / "from")
+    refused = run("import", "spoken_digit", "--from", folder)
+    assert refused.exit_code == 1
+    assert "Give --repack" in refused.stderr
+    done = run("import", "spoken_digit", "--from", folder, "--repack")
+    assert done.exit_code == 0, done.output
+    assert "Not TFDS's archive: 12 recordings of recordings.tar.gz" in done.stdout
+    assert "train: 12 examples\n" in done.stdout
+    again = run("import", "spoken_digit", "--from", folder, "--repack", "--json")
+    note = json.loads(again.stdout)["repacked"]
+    assert note["num_files"] == 12
+    card = json.loads(run("show", "spoken_digit", "--json").stdout)
+    assert note["archive_sha256"] in card["source"]
+    assert card["sample_rate"] == 8000
+
+
+def test_tones_and_rates_are_shown(run):
+    shown = run("show", "plucked_strings", "--sample-rate", 4000, "--channels", 2)
+    assert "plucked_strings: sound, 4000 Hz stereo\n" in shown.stdout
+    assert "train: 960 examples\n  960.0 seconds\n" in shown.stdout
+
+
 def test_digits_and_sizes_are_shown(run):
     card = json.loads(run("show", "digits", "--image-size", 16, 16, "--json").stdout)
     assert card["image_shape"] == [16, 16, 1]

@@ -200,7 +200,7 @@ def _draw(path: Path, test: Any, images: dict[str, Any]) -> None:
 
 
 def _page(report: dict[str, Any]) -> str:
-    from tfgenai.evaluate.pages import template_environment
+    from tfgenai.core.pages import template_environment
 
     environment = template_environment(Path(__file__).parent)
     names = list(

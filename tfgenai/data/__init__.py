@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tfgenai.data.partitioning import folds as folds
     from tfgenai.data.partitioning import partition as partition
     from tfgenai.data.pipeline import load as load
+    from tfgenai.data.sound_dataset import SoundDataset as SoundDataset
+    from tfgenai.data.sources import SoundSource as SoundSource
     from tfgenai.data.sources import Source as Source
     from tfgenai.data.sources import TextSource as TextSource
     from tfgenai.data.sources.arrays import ArraySource as ArraySource
@@ -38,6 +40,8 @@ _HOMES = {
     "DatasetCard": "card",
     "ImageArrays": "arrays",
     "ImageDataset": "dataset",
+    "SoundDataset": "sound_dataset",
+    "SoundSource": "sources",
     "Source": "sources",
     "SplitCard": "card",
     "describe": "arrays",
@@ -69,6 +73,8 @@ __all__ = [  # noqa: RUF022 - sorted without regard to case
     "load",
     "load_arrays",
     "partition",
+    "SoundDataset",
+    "SoundSource",
     "Source",
     "SplitCard",
     "TextDataset",

@@ -2,13 +2,15 @@
 
 import dataclasses
 import os
+from typing import Any
 
 import numpy as np
 
 from tfgenai.core.errors import DataError
 from tfgenai.data.card import DatasetCard
 from tfgenai.data.reading import MEMORY_LIMIT, ImageSize, NameOrPath, read
-from tfgenai.data.sources import is_text, open_source
+from tfgenai.data.sound import describe_sound
+from tfgenai.data.sources import is_sound, is_text, open_source
 from tfgenai.data.text import describe_text
 
 
@@ -98,13 +100,17 @@ def describe(
     name_or_path: NameOrPath,
     *,
     image_size: ImageSize | None = None,
+    sample_rate: int | None = None,
+    channels: int | None = None,
     data_dir: "str | os.PathLike[str] | None" = None,
 ) -> DatasetCard:
-    """Reads all splits of a set of images or of text and returns their card.
+    """Reads all splits of a set of images, of text or of sound and returns their card.
 
     Args:
         name_or_path: see `load`.
-        image_size: see `load`.
+        image_size: of images: see `load`.
+        sample_rate: of sound: see `load`.
+        channels: of sound: see `load`.
         data_dir: see `load`.
 
     Raises:
@@ -112,12 +118,20 @@ def describe(
         DataError: if files or labels are not usable.
     """
     if is_text(name_or_path, data_dir=data_dir):
-        if image_size is not None:
-            raise DataError(
-                "No image_size was expected with text. Received: "
-                f"{image_size=}. Leave it out."
-            )
+        _refuse(
+            "text", image_size=image_size, sample_rate=sample_rate, channels=channels
+        )
         return describe_text(name_or_path, data_dir=data_dir)
+    is_asked = sample_rate is not None or channels is not None
+    if is_asked or is_sound(name_or_path, data_dir=data_dir):
+        _refuse("sound", image_size=image_size)
+        return describe_sound(
+            name_or_path,
+            sample_rate=sample_rate,
+            channels=channels,
+            data_dir=data_dir,
+            memory_limit=MEMORY_LIMIT,
+        )
     source = open_source(name_or_path, data_dir=data_dir)
     splits = [name for name in source.split_names() if name != "all"]
     return read(
@@ -128,3 +142,12 @@ def describe(
         data_dir=data_dir,
         memory_limit=MEMORY_LIMIT,
     ).card()
+
+
+def _refuse(kind: str, **arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise DataError(
+                f"No {name} was expected with {kind}. Received: {name}={value!r}. "
+                "Leave it out."
+            )

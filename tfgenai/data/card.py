@@ -16,15 +16,16 @@ class SplitCard:
     """One split, or one slice of a split.
 
     Args:
-        num_examples: number of examples: of images, or of documents.
-        sha256: hash of all images and labels, or documents, in their order.
-        mean: mean of all pixels, of full scale: in [0, 1]; None of text.
-        std: standard deviation of all pixels, of full scale; None of text.
+        num_examples: number of examples: of images, sounds, or documents.
+        sha256: hash of all images or sounds and labels, or documents, in their order.
+        mean: mean of all pixels, of full scale: in [0, 1]; None of text and sound.
+        std: standard deviation of all pixels, of full scale; None likewise.
         num_duplicates: examples that are exact copies of another in the split.
         label_histogram: number of examples of each class, or None without labels.
-        num_characters: code points of text, or None of images.
-        num_bytes: bytes of text in UTF-8, or None of images.
+        num_characters: code points of text, or None.
+        num_bytes: bytes of text in UTF-8, or None.
         num_tokens: tokens of text without those between documents, or None.
+        num_seconds: length of all sounds together, seconds, or None.
     """
 
     num_examples: int
@@ -36,6 +37,7 @@ class SplitCard:
     num_characters: int | None = None
     num_bytes: int | None = None
     num_tokens: int | None = None
+    num_seconds: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +51,17 @@ class DatasetCard:
         homepage: address to read more at, or "".
         reproduce: how to get these very arrays again; in that of text, `tokenizer`
             stands for one that was given, not made by `load`.
-        image_shape: `(height, width, channels)`, or None of text.
+        image_shape: `(height, width, channels)`, or None of text and sound.
         splits: the splits by name.
         class_names: name of each class, or None without labels.
-        dtype: type the images are stored in; of text "utf-8".
-        value_range: lowest and highest value that a stored pixel or byte can take.
+        dtype: type the images or samples are stored in; of text "utf-8".
+        value_range: lowest and highest value that a stored pixel, byte or sample can
+            take.
         scaled_range: the same of what `tfgenai.data.load` yields: of pixels in floats,
             or of tokens.
         tokenizer: what makes tokens of the text, in words, or None.
+        sample_rate: samples of sound a second, Hz, or None.
+        channels: channels of sound, or None.
         preparation: what became of the raw data, of a set that `tfgenai data prepare`
             made: counts before and after each rule, leaks, exceptions; else None.
 
@@ -81,6 +86,8 @@ class DatasetCard:
     value_range: tuple[int, int] = (0, 255)
     scaled_range: tuple[float, float] = (-1.0, 1.0)
     tokenizer: str | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
     preparation: dict[str, Any] | None = None
 
     @property
@@ -111,8 +118,8 @@ class DatasetCard:
                 for name, split in values["splits"].items()
             }
             for key in _TUPLES:
-                is_text = key == "image_shape" and values[key] is None
-                fields[key] = None if is_text else tuple(values[key])
+                has_none = key == "image_shape" and values[key] is None
+                fields[key] = None if has_none else tuple(values[key])
             return cls(**fields)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DataError(
@@ -164,6 +171,8 @@ class DatasetCard:
                 count = getattr(split, f"num_{unit}")
                 if count is not None:
                     lines.append(f"  {count:,} {unit}")
+            if split.num_seconds is not None:
+                lines.append(f"  {split.num_seconds:,.1f} seconds")
             if split.num_duplicates:
                 lines.append(f"  {split.num_duplicates} exact duplicates")
             if split.label_histogram is not None:
@@ -175,9 +184,14 @@ class DatasetCard:
 
     @property
     def _examples(self) -> str:
-        return "documents" if self.image_shape is None else "examples"
+        is_text = self.image_shape is None and self.sample_rate is None
+        return "documents" if is_text else "examples"
 
     def _kind(self) -> str:
+        if self.sample_rate is not None:
+            names = {1: "mono", 2: "stereo"}
+            what = names.get(self.channels or 0, f"{self.channels} channels")
+            return f"sound, {self.sample_rate} Hz {what}"
         if self.image_shape is None:
             return f"text in {self.dtype.upper()}"
         height, width, channels = self.image_shape

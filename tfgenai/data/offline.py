@@ -11,6 +11,8 @@ from typing import Any
 
 from tfgenai.core import storage
 from tfgenai.core.errors import DataError, DataNotFoundError
+from tfgenai.data import spoken_digit
+from tfgenai.data.sources.tfds_sound import use_soundfile
 from tfgenai.data.tfds_builders import (
     cached_path,
     data_dir_of,
@@ -46,7 +48,7 @@ _UNPACKED_SHA256 = {
 
 
 def import_files(
-    name: str, folder: storage.PathLike, *, data_dir: Any = None
+    name: str, folder: storage.PathLike, *, data_dir: Any = None, repack: bool = False
 ) -> dict[str, int]:
     """Prepares a TFDS set from its original files, without a network.
 
@@ -55,18 +57,25 @@ def import_files(
     it downloads, and prepared by TFDS itself: the result is what a download would have
     made.
 
+    Spoken digits go round in an archive, `recordings.tar.gz`, that is not the one that
+    TFDS registers. With `repack` its recordings are packed as TFDS's builder expects
+    them, and the data card says so, with the hashes of both archives.
+
     Args:
         name: TFDS name, for example "mnist".
         folder: folder that holds the files under their original names.
         data_dir: folder of prepared sets; None for `TFDS_DATA_DIR` or
             `~/tensorflow_datasets`.
+        repack: of "spoken_digit": whether another archive may take the place of the
+            one that TFDS registers.
 
     Returns:
         Number of examples in each split.
 
     Raises:
         DataNotFoundError: if there is no such set or folder, or a file is missing.
-        DataError: if a file is not the original, or TFDS registers no file names.
+        DataError: if a file is not the original, or TFDS registers no file names; or
+            if `repack` is needed and not given, or given for another set.
         StorageError: if `data_dir` cannot be written to.
     """
     source = pathlib.Path(folder).expanduser()
@@ -76,7 +85,13 @@ def import_files(
             f"folder={os.fspath(folder)!r}, which is not a folder. Check the path."
         )
     builder = get_builder(name, data_dir)
-    if not is_prepared(builder):
+    _check_repack(builder.name, source, repack)
+    use_soundfile(builder)
+    if repack and not is_prepared(builder):
+        storage.require_writable_folder(data_dir_of(builder))
+        spoken_digit.register(builder, source)
+        prepare(builder)
+    elif not is_prepared(builder):
         files = _find_originals(builder, source)
         root = storage.require_writable_folder(data_dir_of(builder))
         free, needed = (
@@ -88,10 +103,29 @@ def import_files(
                 f"At least {2 * needed:,} bytes of free space were expected. Received: "
                 f"data_dir={os.fspath(root)!r} with {free:,}. Choose another data_dir."
             )
+        spoken_digit.forget(builder)
         for url, path in files.items():
             _put(builder, url, path)
         prepare(builder)
     return {split: info.num_examples for split, info in builder.info.splits.items()}
+
+
+def _check_repack(name: str, source: pathlib.Path, repack: bool) -> None:
+    if repack and name != spoken_digit.NAME:
+        raise DataError(
+            f"repack for {spoken_digit.NAME!r} alone was expected. Received: {name=}, "
+            f"{repack=}. Leave it out: the original files are needed."
+        )
+    is_other = name == spoken_digit.NAME and (source / spoken_digit.ARCHIVE).is_file()
+    if is_other and not repack and not list(source.glob("free-spoken-digit-*.tar.gz")):
+        raise DataError(
+            f"The archive that TFDS registers for {name!r} was expected, "
+            "'free-spoken-digit-dataset-1.0.9.tar.gz'. Received: "
+            f"folder={os.fspath(source)!r} with {spoken_digit.ARCHIVE!r}, which is "
+            "another one, of other recordings and another hash. Give --repack "
+            "(repack=True) to take these recordings nevertheless: they are packed as "
+            "TFDS expects them, and the data card says so."
+        )
 
 
 def _find_originals(builder: Any, source: pathlib.Path) -> Mapping[str, pathlib.Path]:

@@ -8,16 +8,20 @@ import numpy as np
 
 from tfgenai.core.errors import DataError
 from tfgenai.core.registry import unknown_name
-from tfgenai.data.augment import AUGMENTATIONS, Augmentation
+from tfgenai.data.augment import AUGMENTATIONS, Augmentation, SoundAugmentation
 from tfgenai.data.dataset import ImageDataset, Plan
 from tfgenai.data.reading import MEMORY_LIMIT, ImageSize, NameOrPath, read
-from tfgenai.data.sources import Source, is_text
+from tfgenai.data.sources import Source, is_sound, is_text
 
 if TYPE_CHECKING:
     from tfgenai.data.tokenizers import Tokenizer
 
 _BINARIZE = ("dynamic", "static", "threshold")
 _TRAINING = ("train", "all")
+_OWN_ARGUMENTS = {
+    "text": "tokenizer, sequence_length and steps_per_epoch",
+    "sound": "sample_rate, num_samples and channels",
+}
 
 
 def load(
@@ -27,7 +31,7 @@ def load(
     batch_size: int = 128,
     image_size: ImageSize | None = None,
     shuffle: bool | None = None,
-    augment: Sequence[str | Augmentation] = (),
+    augment: Sequence[str | Augmentation | SoundAugmentation] = (),
     binarize: str | None = None,
     drop_remainder: bool | None = None,
     seed: int = 0,
@@ -37,8 +41,11 @@ def load(
     sequence_length: int | None = None,
     steps_per_epoch: int | None = None,
     encoding_errors: str = "strict",
+    sample_rate: int | None = None,
+    num_samples: int | None = None,
+    channels: int | None = None,
 ) -> Any:
-    """Makes a dataset of batches out of a named set, or files of images or text.
+    """Makes a dataset of batches out of a named set, or files of images, text or sound.
 
     Order, augmentation and binarization of epoch `e` are a pure function of `seed` and
     `e`, also when training is resumed. Sets above `memory_limit` are read from disk
@@ -50,12 +57,18 @@ def load(
     offset in each epoch and in random order. Other data are read in order: every token
     of the text is predicted exactly once.
 
+    Sound is brought to one length: shorter sounds end with zeros; of longer ones a part
+    is taken, which of training data begins at a uniformly random place in each epoch
+    (unless shuffle is False), and of other data is the middle.
+
     Args:
         name_or_path: of images, "digits" (embedded), a TFDS name such as "mnist", or a
             folder of images with a folder for each class or none; see `ImageFolder`.
             Of text, "pydoc_topics" (embedded), a TFDS name such as "tiny_shakespeare",
             a .txt file, a pattern such as "texts/*.txt" or a folder of such files; see
-            `TextFiles`.
+            `TextFiles`. Of sound, "plucked_strings" (made on the fly), a TFDS name such
+            as "spoken_digit", or a folder of .wav, .flac and .ogg files; see
+            `SoundFolder`.
         split: "train", "test", or a slice such as "train[:90%]", "train[90%:]",
             "test[:1000]". Slices are stratified; with one `seed` they are disjoint and
             leave nothing out, and exact copies are never parted. One document of text
@@ -69,7 +82,8 @@ def load(
             a part of "train" or "all" that is asked for alone or first.
         augment: names ("flip", "shift", "crop", "rotate", "scale", "color", "noise",
             "cutout") or `Augmentation` objects, applied in this order, to training
-            data only.
+            data only. Of sound: "time_shift", "gain", "background", or
+            `SoundAugmentation` objects.
         binarize: None; "dynamic": each pixel is drawn anew in each epoch with its grey
             value as probability; "static": drawn once, by `seed`; "threshold": at half.
             The result is -1 or 1.
@@ -78,7 +92,8 @@ def load(
         seed: int in [0, 2**63).
         data_dir: where prepared TFDS sets are; None for `TFDS_DATA_DIR` or
             `~/tensorflow_datasets`.
-        memory_limit: bytes of uint8 images up to which a split is kept in memory.
+        memory_limit: bytes of uint8 images, or of float32 samples of sound, up to which
+            a split is kept in memory.
         tokenizer: of text: a `Tokenizer`; "byte", the default; or "char", "bpe" or
             `{"name": "bpe", "vocabulary_size": 2048}`, which are trained on the first
             split and are then found as `dataset.tokenizer`.
@@ -87,11 +102,18 @@ def load(
             then begin at uniformly random places; None for windows one by one.
         encoding_errors: of text: "strict", or "replace" for U+FFFD in place of bytes
             that are not UTF-8.
+        sample_rate: of sound: samples a second to bring it to, Hz; None if all have
+            one rate.
+        num_samples: of sound: length to bring it to, samples; None if all have one.
+        channels: of sound: channels to bring it to, each the mean of its own; None if
+            all have as many.
 
     Returns:
         `ImageDataset` of `(x, y)`, or of `x` without labels: x float32 `(batch, height,
         width, channels)` in [-1, 1], y int32 `(batch,)`. `TextDataset` of x, int32
-        `(batch, sequence_length + 1)`. A tuple of them for a tuple.
+        `(batch, sequence_length + 1)`. `SoundDataset` of `(x, y)`, or of `x` without
+        labels: x float32 `(batch, num_samples, channels)` in [-1, 1], y int32
+        `(batch,)`. A tuple of them for a tuple.
 
     Raises:
         DataNotFoundError: if there is no such set, folder or network.
@@ -108,12 +130,21 @@ def load(
         >>> text = load("pydoc_topics", tokenizer="char", sequence_length=64)
         >>> next(iter(text)).shape, text.tokenizer.decode([text.tokenizer.end_token])
         (TensorShape([128, 65]), '')
+        >>> tones = load("plucked_strings", num_samples=2048, batch_size=8)
+        >>> next(iter(tones))[0].shape
+        TensorShape([8, 2048, 1])
     """
     text_arguments = (tokenizer, sequence_length, steps_per_epoch)
     asks_for_text = any(value is not None for value in text_arguments)
     if asks_for_text or is_text(name_or_path, data_dir=data_dir):
-        _refuse_image_arguments(
-            image_size=image_size, augment=augment or None, binarize=binarize
+        _refuse(
+            "text",
+            image_size=image_size,
+            augment=augment or None,
+            binarize=binarize,
+            sample_rate=sample_rate,
+            num_samples=num_samples,
+            channels=channels,
         )
         from tfgenai.data.text import load_text
 
@@ -129,6 +160,26 @@ def load(
             encoding_errors=encoding_errors,
             seed=seed,
             data_dir=data_dir,
+        )
+    sound_arguments = (sample_rate, num_samples, channels)
+    asks_for_sound = any(value is not None for value in sound_arguments)
+    if asks_for_sound or is_sound(name_or_path, data_dir=data_dir):
+        _refuse("sound", image_size=image_size, binarize=binarize)
+        from tfgenai.data.sound import load_sound
+
+        return load_sound(
+            name_or_path,
+            split=split,
+            batch_size=batch_size,
+            sample_rate=sample_rate,
+            num_samples=num_samples,
+            channels=channels,
+            shuffle=shuffle,
+            augment=augment,
+            drop_remainder=drop_remainder,
+            seed=seed,
+            data_dir=data_dir,
+            memory_limit=memory_limit,
         )
     if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)):
         raise TypeError(
@@ -181,13 +232,12 @@ def load(
     return datasets[0] if isinstance(split, str) else tuple(datasets)
 
 
-def _refuse_image_arguments(**arguments: Any) -> None:
+def _refuse(kind: str, **arguments: Any) -> None:
     for name, value in arguments.items():
         if value is not None:
             raise DataError(
-                f"No {name} was expected with text. Received: {name}={value!r}. Leave "
-                f"{name} out; or, to load images, tokenizer, sequence_length and "
-                "steps_per_epoch."
+                f"No {name} was expected with {kind}. Received: {name}={value!r}. "
+                f"Leave {name} out; or, to load something else, {_OWN_ARGUMENTS[kind]}."
             )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from tfgenai.core.errors import ConfigError
-from tfgenai.core.random import numpy_generator
+from tfgenai.core.numpy_random import numpy_generator
 
 _STREAM = 0x737472
 _PEAK = 0.9
@@ -22,6 +22,7 @@ def plucked_strings(
     sample_rate: int = 8000,
     decay: float = 0.996,
     seed: int = 0,
+    first: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Tones of plucked strings, and which pitch each one is.
 
@@ -39,6 +40,7 @@ def plucked_strings(
         sample_rate: samples a second, Hz.
         decay: what is left of the loudness after one turn of the loop, in (0, 1].
         seed: example i depends on `seed` and i alone.
+        first: number of the first example, from 0.
 
     Returns:
         float32 `(num_examples, num_samples)` in [-1, 1] with its peak at 0.9, and int32
@@ -61,14 +63,19 @@ def plucked_strings(
             raise ConfigError(
                 f"A positive whole number was expected. Received: {name}={value!r}."
             )
+    if isinstance(first, bool) or not isinstance(first, int) or first < 0:
+        raise ConfigError(
+            f"A whole number from 0 on was expected. Received: first={first!r}."
+        )
     if not 0 < decay <= 1:
         raise ConfigError(f"A decay in (0, 1] was expected. Received: decay={decay}.")
     if not pitches:
         raise ConfigError("At least one pitch was expected. Received: pitches=().")
-    labels = (np.arange(num_examples) % len(pitches)).astype(np.int32)
+    numbers = np.arange(first, first + num_examples)
+    labels = (numbers % len(pitches)).astype(np.int32)
     samples = np.empty((num_examples, num_samples), np.float32)
     for i, label in enumerate(labels):
-        noise = numpy_generator(seed, _STREAM, i)
+        noise = numpy_generator(seed, _STREAM, first + i)
         samples[i] = _pluck(pitches[int(label)], num_samples, sample_rate, decay, noise)
     return samples, labels
 

@@ -6,6 +6,7 @@ from tfgenai.data.clean.rule import RULES, Rule
 
 MODULES = (
     "duplicates",
+    "general",
     "image_duplicates",
     "images",
     "labels",
@@ -14,6 +15,8 @@ MODULES = (
     "outliers",
     "personal",
     "sound",
+    "sound_duplicates",
+    "sound_levels",
     "text",
     "text_duplicates",
 )

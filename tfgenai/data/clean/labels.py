@@ -83,7 +83,7 @@ class LabelConflict(SetRule):
         for row, digest in enumerate(facts.sha256):
             if facts.labels[row] is not None:
                 rows[digest].append(row)
-        found = {}
+        found: dict[int, str] = {}
         for group in rows.values():
             labels = sorted({str(facts.labels[row]) for row in group})
             if len(labels) > 1:

@@ -8,6 +8,7 @@ from typing import Any
 from tfgenai.core.errors import DataError, DataNotFoundError
 from tfgenai.core.registry import Registry
 from tfgenai.data.image_files import EXTENSIONS
+from tfgenai.data.raw.sound_files import EXTENSIONS as SOUND_EXTENSIONS
 from tfgenai.data.sources.source import SOURCES, Source
 
 TEXT_SOURCES: Registry[type["TextSource"]] = Registry("text source")
@@ -106,9 +107,11 @@ def is_text(name_or_path: Any, *, data_dir: Any = None) -> bool:
         if prepared is not None:
             return prepared == "text"
         return _is_folder_of_text(pathlib.Path(name).expanduser())
+    from tfgenai.data.sources.tfds_sound import is_set_of_sound
     from tfgenai.data.sources.tfds_text import is_set_of_text
 
-    return is_set_of_text(name, data_dir)
+    # Sound often comes with texts: file names, or what is said.
+    return is_set_of_text(name, data_dir) and not is_set_of_sound(name, data_dir)
 
 
 def open_text_source(
@@ -199,12 +202,12 @@ def _names_files(text: str) -> bool:
 
 
 def _is_folder_of_text(folder: pathlib.Path) -> bool:
-    """Whether there are .txt files and no images, of which the first decides."""
+    """Whether there are .txt files and no images or sounds; the first decides."""
     found = False
     for _, folders, files in os.walk(folder):
         folders.sort()
         for name in files:
-            if pathlib.Path(name).suffix.lower() in EXTENSIONS:
+            if pathlib.Path(name).suffix.lower() in EXTENSIONS | SOUND_EXTENSIONS:
                 return False
             found |= name.lower().endswith(".txt")
     return found

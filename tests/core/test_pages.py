@@ -3,7 +3,7 @@
 import jinja2
 import pytest
 
-from tfgenai.evaluate.pages import template_environment
+from tfgenai.core.pages import template_environment
 
 
 def test_values_are_escaped_and_required(tmp_path):

@@ -14,7 +14,7 @@ from tfgenai.core.errors import DataError
 from tfgenai.data import load
 from tfgenai.data.content import Content
 from tfgenai.data.preparation import PrepareRecipe, prepare
-from tfgenai.data.raw import Example
+from tfgenai.data.raw import Example, Sound
 
 
 def prepared(monkeypatch, tmp_path, examples, *, kind="images", **values):
@@ -96,3 +96,41 @@ def test_an_unknown_split_is_named(monkeypatch, tmp_path):
     path = prepared(monkeypatch, tmp_path, pictures(60)).path
     with pytest.raises(DataError, match="'validation'"):
         load(path, split="val")
+
+
+@pytest.mark.parametrize("memory_limit", [2**30, 100])
+def test_sound_is_read_in_one_rate(monkeypatch, tmp_path, memory_limit):
+    sounds = [
+        Example(
+            f"{i:02d}",
+            Sound(np.full((800, 1), (i + 1) / 64, np.float32), 8000),
+            label=str(i % 2),
+        )
+        for i in range(40)
+    ]
+    path = prepared(monkeypatch, tmp_path, sounds, kind="sound").path
+    train, test = load(
+        path,
+        split=("train", "test"),
+        num_samples=400,
+        batch_size=4,
+        memory_limit=memory_limit,
+    )
+    assert (train.num_examples, test.num_examples) == (32, 4)
+    assert train.card.sample_rate == 8000
+    for x, y in test:
+        assert x.shape == (4, 400, 1)
+        numbers = np.rint(x.numpy()[:, 0, 0] * 64 - 1).astype(int)
+        assert (numbers % 2).tolist() == y.numpy().tolist()
+
+
+def test_sound_of_several_rates_needs_one(monkeypatch, tmp_path):
+    sounds = [
+        Example(f"{i:02d}", Sound(np.full((800 + i, 1), 0.1, np.float32), rate))
+        for i, rate in enumerate([8000, 16000] * 20)
+    ]
+    path = prepared(monkeypatch, tmp_path, sounds, kind="sound").path
+    with pytest.raises(DataError, match=r"\[8000, 16000\]"):
+        load(path, num_samples=400)
+    data = load(path, num_samples=400, sample_rate=8000, batch_size=4)
+    assert data.card.sample_rate == 8000

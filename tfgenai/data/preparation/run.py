@@ -25,6 +25,7 @@ from tfgenai.data.preparation.ledger import make_ledger
 from tfgenai.data.preparation.prepared import Prepared
 from tfgenai.data.preparation.previews import choose_previews
 from tfgenai.data.preparation.recipe import PrepareRecipe
+from tfgenai.data.preparation.report import write_report
 from tfgenai.data.preparation.runners import run_tasks
 from tfgenai.data.preparation.survey import Survey, split_rules
 from tfgenai.data.preparation.writing import Writing
@@ -134,6 +135,7 @@ def prepare(
         card = make_card(recipe, source, [*single, *comparing], judgement, ledger)
         card.save(result / "card.json")
         storage.write_text(result / "recipe.yaml", _located(recipe, home).to_yaml())
+        write_report(Prepared(result))
         _put_in_place(result, target)
     return Prepared(target)
 

@@ -21,7 +21,7 @@ from tfgenai.data.raw.source import Chunk, RawSource
 _SPLITS = frozenset(("train", "test", "val", "valid", "validation"))
 _HIDDEN = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
 _FILES_IN_CHUNK = 2048
-_BYTES_IN_CHUNK = 64 * 2**20
+_BYTES_IN_CHUNK = 16 * 2**20
 _LISTED = 3
 
 
@@ -114,7 +114,7 @@ class Folder(RawSource):
                 )
 
     def chunks(self) -> list[Chunk]:
-        """Up to 2,048 files or 64 MiB each."""
+        """Up to 2,048 files or 16 MiB each."""
         chunks: list[Chunk] = []
         names: list[str] = []
         held = 0

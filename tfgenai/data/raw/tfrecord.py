@@ -27,7 +27,7 @@ _CONTENTS: dict[str, Kind] = {
 }
 _LABELS = ("label", "image/class/label", "image/class/text")
 _RECORDS_IN_CHUNK = 4096
-_BYTES_IN_CHUNK = 64 * 2**20
+_BYTES_IN_CHUNK = 16 * 2**20
 _POLYNOMIAL = 0x82F63B78  # CRC-32C, reflected
 _MASK = 0xA282EAD8
 
@@ -85,7 +85,7 @@ class TFRecordFile(RawSource):
         self.kind = kind or _CONTENTS.get(found, "images")
 
     def chunks(self) -> list[Chunk]:
-        """Up to 4,096 records or 64 MiB each; `names` holds the first one's number."""
+        """Up to 4,096 records or 16 MiB each; `names` holds the first one's number."""
         chunks: list[Chunk] = []
         start = first = number = place = 0
         with open(self._path, "rb") as file:

@@ -1,15 +1,21 @@
-"""Images and text of a folder that `tfgenai data prepare` made."""
+"""Images, text and sound of a folder that `tfgenai data prepare` made."""
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import tensorflow as tf
 
 from tfgenai.core.errors import DataError
 from tfgenai.data.content import Content
 from tfgenai.data.images import resize
 from tfgenai.data.preparation import Prepared
+from tfgenai.data.preparation.contents import decode_content
+from tfgenai.data.raw.example import Sound
+from tfgenai.data.sources.sound_records import SoundRecords, converted
+from tfgenai.data.sources.sound_source import SoundSource
 from tfgenai.data.sources.source import Records, Source
 from tfgenai.data.sources.text_source import TextSource
 
@@ -100,17 +106,7 @@ class PreparedImages(Source):
         height, width = image_size or next(iter(sizes))
         rows = self._prepared.columns(split, "id", "label")
         ids, names = rows["id"].to_pylist(), rows["label"].to_pylist()
-        labels = None
-        if self.class_names is not None:
-            without = [i for i, n in zip(ids, names, strict=True) if n is None]
-            if without:
-                raise DataError(
-                    f"A label of each image was expected. Received: {self.name!r} with "
-                    f"{len(without)} without, the first is {without[0]!r}. Label them "
-                    "(`tfgenai data label`), or drop them with the rule `unlabelled`."
-                )
-            numbers = {name: i for i, name in enumerate(self.class_names)}
-            labels = np.array([numbers[name] for name in names], np.int32)
+        labels = _numbers(self, names, ids)
         return (height, width, channels), ids, labels
 
     def _images(self, split: str, shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
@@ -159,3 +155,110 @@ class PreparedText(TextSource):
         """See `TextSource.read`."""
         self.require_split(split)
         return [str(example.content) for example in self._prepared.read(split)]
+
+
+class PreparedSound(SoundSource):
+    """Sounds of a prepared folder; sets above the memory limit are read again.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        DataError: if it holds no sound.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._prepared = Prepared(path)
+        card = self._prepared.card
+        if self._prepared.kind != "sound":
+            raise DataError(
+                f"A folder of prepared sound was expected. Received: "
+                f"path={os.fspath(path)!r}, which holds {self._prepared.kind}."
+            )
+        self.name, self.origin = os.fspath(path), f"prepared from {card.source}"
+        self.licence, self.homepage = card.licence, card.homepage
+        self.class_names = card.class_names
+
+    def split_names(self) -> list[str]:
+        """See `SoundSource.split_names`."""
+        return self._prepared.split_names()
+
+    def read(
+        self,
+        split: str,
+        *,
+        sample_rate: int | None = None,
+        channels: int | None = None,
+        memory_limit: int | None = None,
+    ) -> SoundRecords:
+        """See `SoundSource.read`."""
+        self.require_split(split)
+        rows = self._prepared.columns(split, "id", "label")
+        ids = rows["id"].to_pylist()
+        labels = _numbers(self, rows["label"].to_pylist(), ids)
+        ledger = self._prepared.ledger()
+        kept = ledger.filter(ledger["split"].is_valid())
+        known = {
+            name: sorted(set(kept[name].to_pylist()))
+            for name in ("sample_rate", "channels")
+        }
+        for name, wanted in (("sample_rate", sample_rate), ("channels", channels)):
+            if wanted is None and len(known[name]) > 1:
+                raise DataError(
+                    f"Sounds of one {name} were expected, or {name}. Received: "
+                    f"{self.name!r} with {known[name][:_LISTED]}. Give {name}=..., or "
+                    f"the rule `{name}` in the recipe."
+                )
+        rate = sample_rate or known["sample_rate"][0]
+        count = channels or known["channels"][0]
+
+        def sounds() -> Iterator[Sound]:
+            for example in self._prepared.read(split):
+                if isinstance(example.content, Sound):
+                    yield converted(example.content, rate, count)
+
+        total = sum(len(sound.samples) for sound in sounds())
+        is_kept = memory_limit is None or 4 * total * count <= memory_limit
+        fetch = None if is_kept else _Fetched(self._prepared, split, rate, count)
+        return SoundRecords.of(sounds(), labels, ids, total=total, fetch=fetch)
+
+
+class _Fetched:
+    """Sounds by number, a row of a file at a time."""
+
+    def __init__(
+        self, prepared: Prepared, split: str, rate: int, channels: int
+    ) -> None:
+        self._rate, self._channels = rate, channels
+        self._places: list[tuple[Path, int, int]] = []
+        for path in prepared.files(split):
+            with pq.ParquetFile(path) as file:
+                for group in range(file.num_row_groups):
+                    rows = file.metadata.row_group(group).num_rows
+                    self._places += [(path, group, row) for row in range(rows)]
+
+    def __call__(self, number: int) -> np.ndarray:
+        path, group, row = self._places[number]
+        with pq.ParquetFile(path) as file:
+            table = file.read_row_group(group, columns=["content"])
+        sound = decode_content(table["content"][row].as_py(), "sound")
+        if not isinstance(sound, Sound):
+            raise DataError(f"A sound was expected. Received: row {row} of {path}.")
+        return converted(sound, self._rate, self._channels).samples
+
+
+def _numbers(
+    source: Source | SoundSource, names: list[str | None], ids: list[str]
+) -> np.ndarray | None:
+    """The numbers of classes, or None of a set without labels."""
+    if source.class_names is None:
+        return None
+    without = [one for one, name in zip(ids, names, strict=True) if name is None]
+    if without:
+        raise DataError(
+            f"A label of each example was expected. Received: {source.name!r} with "
+            f"{len(without)} without, the first is {without[0]!r}. Label them "
+            "(`tfgenai data label`), or drop them with the rule `unlabelled`."
+        )
+    numbers = {name: i for i, name in enumerate(source.class_names)}
+    return np.array([numbers[str(name)] for name in names], np.int32)

@@ -9,6 +9,7 @@ from typing import Any
 from tfgenai.core.errors import DataError, DataNotFoundError
 from tfgenai.core.registry import Registry
 from tfgenai.data.image_files import EXTENSIONS as IMAGE_EXTENSIONS
+from tfgenai.data.preparation.prepared import Prepared, is_prepared
 from tfgenai.data.raw.sound_files import EXTENSIONS
 from tfgenai.data.sources.sound_records import SoundRecords
 from tfgenai.data.sources.source import SOURCES, Source
@@ -91,6 +92,8 @@ def is_sound(name_or_path: Any, *, data_dir: Any = None) -> bool:
         return False
     kind, name = _kind_and_name(name_or_path)
     if kind == "folder":
+        if is_prepared(name):
+            return Prepared(name).kind == "sound"
         return _is_folder_of_sound(pathlib.Path(name).expanduser())
     from tfgenai.data.sources.tfds_sound import is_set_of_sound
 
@@ -122,6 +125,10 @@ def open_sound_source(name_or_path: Any, *, data_dir: Any = None) -> SoundSource
     if text in own:
         return SOUND_SOURCES.get(text)()
     kind, name = _kind_and_name(name_or_path)
+    if kind == "folder" and is_prepared(name):
+        from tfgenai.data.sources.prepared import PreparedSound
+
+        return PreparedSound(name)
     if kind == "folder":
         return SOUND_SOURCES.get("folder")(name)
     from tfgenai.data.tfds_builders import is_known, nearest_names

@@ -5,8 +5,6 @@ from pathlib import Path
 
 from tfgenai.core.numpy_random import numpy_generator
 
-PEOPLE = ("jo.smith@example.org", "m_o'neil@mail.example.co.uk".replace("'", ""))
-
 
 def passages(path: Path, min_characters: int = 600) -> list[str]:
     """Speeches joined until they are long enough."""
@@ -56,7 +54,7 @@ class Dirt:
 
     def controlled(self, text: str) -> str:
         place = int(self.generator.integers(1, len(text)))
-        mark = str(self.generator.choice(["\0", "\x1b", "\u202e", "\ufeff"]))
+        mark = "\0\x1b\u202e\ufeff"[self.generator.integers(4)]
         return text[:place] + mark + text[place:]
 
     def repeated(self, text: str) -> str:

@@ -18,7 +18,7 @@ from tfgenai.data.clean.image_pictures import (
     picture_of,
     plain_distances,
 )
-from tfgenai.data.clean.image_rule import image_of, require
+from tfgenai.data.clean.image_rule import image_of, require, shrunk
 from tfgenai.data.clean.rule import RULES, Action, SetRule
 from tfgenai.data.raw.example import Example
 
@@ -75,7 +75,7 @@ class NearDuplicateImage(SetRule):
 
     def measure(self, example: Example) -> dict[str, Fact]:
         """Remembers `picture`, uint8 `(256,)`, and `colours`, uint8 `(32,)`."""
-        image = image_of(example)
+        image = shrunk(image_of(example))
         return {"picture": picture_of(image), "colours": colours_of(image)}
 
     def judge(self, facts: Facts) -> dict[int, str]:

@@ -75,6 +75,21 @@ def resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return from_pillow(scaled)
 
 
+def shrunk(image: np.ndarray, most: int = 256) -> np.ndarray:
+    """A large image divided by a whole number, by the means of squares of pixels.
+
+    Args:
+        image: uint8 `(height, width, channels)`.
+        most: sides that are not longer than twice as much stay as they are.
+
+    Example:
+        >>> shrunk(np.zeros((1000, 500, 3), np.uint8)).shape
+        (334, 167, 3)
+    """
+    factor = max(image.shape[:2]) // most
+    return from_pillow(to_pillow(image).reduce(factor)) if factor > 1 else image
+
+
 def to_pillow(image: np.ndarray) -> Image.Image:
     """A picture of Pillow out of uint8 `(height, width, channels)`."""
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)

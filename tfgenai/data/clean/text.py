@@ -20,6 +20,7 @@ _CONTROLS = re.compile(
 _WORD = re.compile(r"\w+")
 # Rae et al. 2021, table A1: lengths of runs of words and the largest share of a text.
 _TOP = {2: 0.20, 3: 0.18, 4: 0.16}
+_LEAST_WORDS = 3  # of a line that counts
 _DUPLICATE = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
 
 
@@ -193,8 +194,9 @@ class Repetition(ExampleRule):
 
     The limits are those of Rae et al. 2021, "Scaling Language Models: Methods, Analysis
     & Insights from Training Gopher", arXiv:2112.11446, table A1: shares of lines that
-    stand in the text before, of characters in such lines, in the most common runs of
-    two to four words, and in runs of five to ten words that stand in it before.
+    stand in the text before, of the most common runs of two to four words, and of runs
+    of five to ten words that stand in it before. Other than there, lines of one or two
+    words do not count: plays name who speaks in them.
 
     Args:
         max_share_of_lines: 0.30 in the paper.
@@ -230,7 +232,8 @@ class Repetition(ExampleRule):
         words = text.split()
         if len(words) < self.min_words:
             return None
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        lines = [line.strip() for line in text.splitlines()]
+        lines = [line for line in lines if len(line.split()) >= _LEAST_WORDS]
         counts = collections.Counter(lines)
         again = len(lines) - len(counts)
         if again > self.max_share_of_lines / self.strictness * len(lines):

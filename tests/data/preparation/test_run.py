@@ -1,6 +1,7 @@
 """`prepare` as a whole: one result however it was come by, and no half of one."""
 
 import fcntl
+import importlib.util
 import multiprocessing
 import os
 import signal
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from fake_source import FakeSource, pictures, renamed, tree
 
-from tfgenai.core.errors import DataError, StorageError
+from tfgenai.core.errors import ConfigError, DataError, StorageError
 from tfgenai.data.preparation import PrepareRecipe, prepare
 from tfgenai.data.raw import Example, Problem
 
@@ -133,6 +134,19 @@ def test_nothing_is_written_where_something_is(prepare_source, tmp_path):
     assert not (replaced.path / "mine").exists()
 
 
+def test_a_runner_that_cannot_be_is_refused_before_anything_is_made(
+    prepare_source, tmp_path, monkeypatch
+):
+    with pytest.raises(ConfigError, match="runner='clouds'"):
+        prepare_source(FakeSource(pictures(40)), how={"runner": "clouds"})
+    with pytest.raises(ConfigError, match="Beam only"):
+        prepare_source(FakeSource(pictures(40)), how={"runner_options": {"a": "b"}})
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"tfgenai\[beam\]"):
+        prepare_source(FakeSource(pictures(40)), how={"runner": "direct"})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_two_runs_do_not_share_an_output(prepare_source, tmp_path):
     work = tmp_path / ".out.preparing"
     work.mkdir()
@@ -170,7 +184,10 @@ def test_preparing_needs_no_tensorflow():
         "import sys\n"
         "from tfgenai.data.preparation import prepare\n"
         "from tfgenai.data.clean.all_rules import rule_class\n"
-        "rule_class('exact_duplicate')\n"
+        "from tfgenai.data.clean.all_rules import MODULES\n"
+        "import importlib\n"
+        "for m in MODULES: importlib.import_module('tfgenai.data.clean.' + m)\n"
+        "assert rule_class('exact_duplicate')\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))

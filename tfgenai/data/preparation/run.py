@@ -26,7 +26,7 @@ from tfgenai.data.preparation.prepared import Prepared
 from tfgenai.data.preparation.previews import choose_previews
 from tfgenai.data.preparation.recipe import PrepareRecipe
 from tfgenai.data.preparation.report import write_report
-from tfgenai.data.preparation.runners import run_tasks
+from tfgenai.data.preparation.runners import check_runner, run_tasks
 from tfgenai.data.preparation.survey import Survey, split_rules
 from tfgenai.data.preparation.writing import Writing
 from tfgenai.data.raw.source import RawSource
@@ -88,6 +88,7 @@ def prepare(
     home = home if folder is None else Path(folder)
     if isinstance(num_shards, bool) or num_shards < 1:
         raise ValueError(f"At least 1 shard was expected. Received: {num_shards=}.")
+    check_runner(runner, runner_options)
     target = Path(output if output is not None else Path("prepared", recipe.name))
     if target.exists() and not replace:
         raise StorageError(

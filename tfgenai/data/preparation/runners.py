@@ -1,6 +1,7 @@
 """Runners: who works through the chunks, processes of this machine or Apache Beam."""
 
 import concurrent.futures
+import importlib.util
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -44,18 +45,10 @@ def run_tasks(
         ConfigError: if the runner is unknown or Beam is not installed.
         DataError: if a process died.
     """
-    if runner not in RUNNERS:
-        raise ConfigError(
-            f"One of {list(RUNNERS)} was expected. Received: runner={runner!r}."
-        )
+    check_runner(runner, options)
     if runner != "local":
         _run_on_beam(task, items, runner, num_shards, options or {})
         return
-    if options:
-        raise ConfigError(
-            "Options were expected for a runner of Beam only. Received: "
-            f"options={dict(options)} with runner='local'. Give --runner direct."
-        )
     with tqdm.tqdm(total=len(items), desc=what, unit="chunk", disable=is_quiet) as bar:
         if num_shards == 1 or len(items) == 1:
             for item in items:
@@ -83,6 +76,28 @@ def run_tasks(
                     future.cancel()
 
 
+def check_runner(runner: str, options: Mapping[str, str] | None = None) -> None:
+    """Refuses what `run_tasks` could not do, before there is any work.
+
+    Raises:
+        ConfigError: if the runner is unknown, takes no options, or Beam is missing.
+    """
+    if runner not in RUNNERS:
+        raise ConfigError(
+            f"One of {list(RUNNERS)} was expected. Received: runner={runner!r}."
+        )
+    if runner == "local" and options:
+        raise ConfigError(
+            "Options were expected for a runner of Beam only. Received: "
+            f"options={dict(options)} with runner='local'. Give --runner direct."
+        )
+    if runner != "local" and importlib.util.find_spec("apache_beam") is None:
+        raise ConfigError(
+            f"Apache Beam was expected for runner={runner!r}. Received: none. Install "
+            "it with `pip install 'tfgenai[beam]'`, or leave the runner out."
+        )
+
+
 def _run_on_beam(
     task: Callable[[Any], int],
     items: Sequence[Any],
@@ -90,14 +105,9 @@ def _run_on_beam(
     num_shards: int,
     options: Mapping[str, str],
 ) -> None:
-    try:
-        import apache_beam as beam
-        from apache_beam.options.pipeline_options import PipelineOptions
-    except ImportError as error:
-        raise ConfigError(
-            f"Apache Beam was expected for runner={runner!r}. Received: {error}. "
-            "Install it with `pip install 'tfgenai[beam]'`, or leave the runner out."
-        ) from error
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
     flags = [f"--{name}={value}" for name, value in options.items()]
     if runner == "direct" and "direct_num_workers" not in options:
         mode = "multi_processing" if num_shards > 1 else "in_memory"

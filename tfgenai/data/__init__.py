@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tfgenai.data.partitioning import folds as folds
     from tfgenai.data.partitioning import partition as partition
     from tfgenai.data.pipeline import load as load
+    from tfgenai.data.preparation import Prepared as Prepared
+    from tfgenai.data.preparation import PrepareRecipe as PrepareRecipe
+    from tfgenai.data.preparation import prepare as prepare
+    from tfgenai.data.raw import open_raw as open_raw
     from tfgenai.data.sound_dataset import SoundDataset as SoundDataset
     from tfgenai.data.sources import SoundSource as SoundSource
     from tfgenai.data.sources import Source as Source
@@ -50,7 +54,11 @@ _HOMES = {
     "import_files": "offline",
     "load": "pipeline",
     "load_arrays": "arrays",
+    "open_raw": "raw",
     "partition": "partitioning",
+    "prepare": "preparation",
+    "PrepareRecipe": "preparation",
+    "Prepared": "preparation",
     "TextDataset": "text_dataset",
     "TextSource": "sources",
     "Tokenizer": "tokenizers",
@@ -72,7 +80,11 @@ __all__ = [  # noqa: RUF022 - sorted without regard to case
     "import_files",
     "load",
     "load_arrays",
+    "open_raw",
     "partition",
+    "prepare",
+    "Prepared",
+    "PrepareRecipe",
     "SoundDataset",
     "SoundSource",
     "Source",

@@ -83,8 +83,8 @@ class Report(Mapping[str, MetricValue]):
 
     def to_html(self) -> str:
         """The report as one page, pictures included."""
-        from tfgenai.evaluate import plots
         from tfgenai.core.pages import template_environment
+        from tfgenai.evaluate import plots
 
         environment = template_environment(Path(__file__).parent)
         environment.filters["number"] = format_number

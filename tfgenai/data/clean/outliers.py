@@ -100,15 +100,16 @@ def modified_z_scores(values: np.ndarray) -> np.ndarray:
 
 @RULES.register("isolation_forest")
 class IsolationForest(SetRule):
-    """Examples that random cuts set apart quickly (Liu, Ting & Zhou 2008, "Isolation
-    Forest", ICDM), by their features: those that `mislabel` uses.
+    """Examples that random cuts of their features set apart quickly.
+
+    Liu, Ting & Zhou 2008, "Isolation Forest", ICDM, on the features of `mislabel`.
 
     Args:
         share: of all examples that are flagged at most.
         min_score: least anomaly score that is flagged, from 0.5 (like the others) to 1.
         seed: of the forest.
         action: see `Rule`.
-    """  # noqa: D205 - the paper's name is long
+    """
 
     name = "isolation_forest"
     default_action = "keep"

@@ -89,11 +89,11 @@ class UnicodeForm(TextRepair):
 
 @RULES.register("control_characters")
 class ControlCharacters(TextRepair):
-    """Characters that are not seen: NUL and other controls, marks of direction and of
-    no width, the byte order mark, halves of surrogate pairs.
+    """Characters that are not seen: NUL and other controls, marks of direction.
 
-    The repair takes them out, and makes Windows's and Macintosh's line ends Unix's.
-    """  # noqa: D205 - a list needs the length
+    Also those of no width but joiners, the byte order mark and halves of surrogate
+    pairs. The repair takes them out, and makes all line ends Unix's.
+    """
 
     name = "control_characters"
     reason = "control characters"

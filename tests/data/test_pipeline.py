@@ -104,3 +104,18 @@ def test_an_unknown_name_is_answered_with_the_nearest():
         load("digit")
     with pytest.raises(DataNotFoundError, match="'fashion_mnist'"):
         load("fashion_mnits")
+
+
+@pytest.mark.parametrize(("how", "count"), [("oversample", 60), ("undersample", 10)])
+def test_classes_are_balanced_in_training_alone(how, count):
+    images = np.zeros((70, 4, 4, 1), np.uint8)
+    labels = np.repeat([0, 1], [60, 10])
+    source = ArraySource(images, labels)
+    train = load(source, batch_size=10, class_balance=how)
+    seen = np.concatenate([y.numpy() for _, y in train])
+    assert np.bincount(seen).tolist() == [count, count]
+    assert train.card.splits["train"].label_histogram == [60, 10]
+    with pytest.raises(DataError, match="which has no labels"):
+        load(ArraySource(images), class_balance=how)
+    with pytest.raises(DataError, match="No class_balance"):
+        load("pydoc_topics", class_balance=how)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tfgenai.data.arrays import ImageArrays as ImageArrays
     from tfgenai.data.arrays import describe as describe
     from tfgenai.data.arrays import load_arrays as load_arrays
+    from tfgenai.data.balance import balanced_rows as balanced_rows
+    from tfgenai.data.balance import class_weights as class_weights
     from tfgenai.data.card import DatasetCard as DatasetCard
     from tfgenai.data.card import SplitCard as SplitCard
     from tfgenai.data.content import example_hashes as example_hashes
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from tfgenai.data.sources import Source as Source
     from tfgenai.data.sources import TextSource as TextSource
     from tfgenai.data.sources.arrays import ArraySource as ArraySource
+    from tfgenai.data.synthesis import SyntheticSource as SyntheticSource
+    from tfgenai.data.synthesis import synthesize as synthesize
     from tfgenai.data.text_dataset import TextDataset as TextDataset
     from tfgenai.data.tokenizers import BPETokenizer as BPETokenizer
     from tfgenai.data.tokenizers import ByteTokenizer as ByteTokenizer
@@ -41,6 +45,10 @@ _HOMES = {
     "BPETokenizer": "tokenizers",
     "ByteTokenizer": "tokenizers",
     "CharTokenizer": "tokenizers",
+    "balanced_rows": "balance",
+    "class_weights": "balance",
+    "synthesize": "synthesis",
+    "SyntheticSource": "synthesis",
     "DatasetCard": "card",
     "ImageArrays": "arrays",
     "ImageDataset": "dataset",
@@ -68,9 +76,11 @@ __all__ = [  # noqa: RUF022 - sorted without regard to case
     "ArraySource",
     "audio",
     "augment",
+    "balanced_rows",
     "BPETokenizer",
     "ByteTokenizer",
     "CharTokenizer",
+    "class_weights",
     "DatasetCard",
     "describe",
     "example_hashes",
@@ -89,6 +99,8 @@ __all__ = [  # noqa: RUF022 - sorted without regard to case
     "SoundSource",
     "Source",
     "SplitCard",
+    "synthesize",
+    "SyntheticSource",
     "TextDataset",
     "TextSource",
     "Tokenizer",

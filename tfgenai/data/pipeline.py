@@ -2,15 +2,16 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from tfgenai.core.errors import DataError
 from tfgenai.core.registry import unknown_name
 from tfgenai.data.augment import AUGMENTATIONS, Augmentation, SoundAugmentation
+from tfgenai.data.balance import balanced_rows
 from tfgenai.data.dataset import ImageDataset, Plan
-from tfgenai.data.reading import MEMORY_LIMIT, ImageSize, NameOrPath, read
+from tfgenai.data.reading import MEMORY_LIMIT, ImageSize, NameOrPath, Part, read
 from tfgenai.data.sources import Source, is_sound, is_text
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def load(
     sample_rate: int | None = None,
     num_samples: int | None = None,
     channels: int | None = None,
+    class_balance: Literal["oversample", "undersample"] | None = None,
 ) -> Any:
     """Makes a dataset of batches out of a named set, or files of images, text or sound.
 
@@ -108,6 +110,10 @@ def load(
         channels: of sound: channels to bring it to, each the mean of its own; None if
             all have as many.
 
+        class_balance: of images, "oversample" or "undersample": the training data are
+            drawn, once, so that all classes are as frequent; see `balanced_rows`. The
+            card still tells of all.
+
     Returns:
         `ImageDataset` of `(x, y)`, or of `x` without labels: x float32 `(batch, height,
         width, channels)` in [-1, 1], y int32 `(batch,)`. `TextDataset` of x, int32
@@ -145,6 +151,7 @@ def load(
             sample_rate=sample_rate,
             num_samples=num_samples,
             channels=channels,
+            class_balance=class_balance,
         )
         from tfgenai.data.text import load_text
 
@@ -164,7 +171,12 @@ def load(
     sound_arguments = (sample_rate, num_samples, channels)
     asks_for_sound = any(value is not None for value in sound_arguments)
     if asks_for_sound or is_sound(name_or_path, data_dir=data_dir):
-        _refuse("sound", image_size=image_size, binarize=binarize)
+        _refuse(
+            "sound",
+            image_size=image_size,
+            binarize=binarize,
+            class_balance=class_balance,
+        )
         from tfgenai.data.sound import load_sound
 
         return load_sound(
@@ -209,18 +221,21 @@ def load(
                 "Training data were expected where augment is given. Received: "
                 f"split={name!r}, augment={augment!r}. Leave augment out."
             )
+        rows = part.rows
+        if class_balance is not None and trains:
+            rows = _balanced(part, name, class_balance, seed)
         drop = drop_remainder
         if drop is None:
-            drop = trains and len(part.rows) >= batch_size
-        if drop and len(part.rows) < batch_size:
+            drop = trains and len(rows) >= batch_size
+        if drop and len(rows) < batch_size:
             raise DataError(
                 f"At least {batch_size} examples were expected, one batch. Received: "
-                f"split={name!r} with {len(part.rows)} and drop_remainder=True. Choose "
+                f"split={name!r} with {len(rows)} and drop_remainder=True. Choose "
                 "a smaller batch_size."
             )
         plan = Plan(
             records=part.records,
-            rows=part.rows,
+            rows=rows,
             batch_size=int(batch_size),
             shuffle=trains if shuffle is None else bool(shuffle),
             drop_remainder=bool(drop),
@@ -230,6 +245,19 @@ def load(
         )
         datasets.append(ImageDataset(plan, card))
     return datasets[0] if isinstance(split, str) else tuple(datasets)
+
+
+def _balanced(part: Part, name: str, how: Any, seed: int) -> np.ndarray:
+    """The rows of a part, drawn so that all classes are as frequent."""
+    records = part.records
+    if records.labels is None or records.stream is not None:
+        why = "has no labels" if records.labels is None else "is too large for memory"
+        raise DataError(
+            "Labelled data that can be read in any order were expected with "
+            f"class_balance. Received: split={name!r}, which {why}. Leave it out, or "
+            "use `class_weights`."
+        )
+    return part.rows[balanced_rows(records.labels[part.rows], how=how, seed=seed)]
 
 
 def _refuse(kind: str, **arguments: Any) -> None:

@@ -43,6 +43,15 @@ def test_units_do_not_count(values, shift, scale):
     )
 
 
+def test_what_is_no_number_is_flagged_and_hides_nothing():
+    x = np.array([1.0, 2.0, 3.0, 4.0, 100.0, np.nan, np.inf])
+    scores = modified_z_scores(x)
+    np.testing.assert_allclose(scores[:5], modified_z_scores(x[:5]))
+    columns = {"brightness": x}
+    facts = Facts(list("abcdefg"), [None] * 7, [None] * 7, [b""] * 7, columns)
+    assert set(Outlier().judge(facts)) == {4, 5, 6}
+
+
 def test_the_number_is_named():
     sounds = [
         Example(str(i), Sound(np.full((8000 + i, 1), 0.1, np.float32), 8000))

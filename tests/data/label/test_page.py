@@ -108,6 +108,7 @@ def test_items_come_one_after_the_other(page):
         ("POST", "/label", {"json": []}, 400),
         ("POST", "/label", {"json": {"labeller": "me", "id": "x", "label": "0"}}, 400),
         ("POST", "/undo", {"data": b"x" * 2**17}, 413),
+        ("GET", "/state?labeller=me&token=%C3%A9", {"headers": {}}, 403),
         ("GET", "/elsewhere", None, 404),
     ],
 )

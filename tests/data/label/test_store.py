@@ -84,6 +84,10 @@ def test_most_votes_decide_and_ties_do_not(tmp_path):
         assert store.next("p2", disagreements_first=True) == "i1"
         assert store.agreement().num_items == 2
         assert store.export(tmp_path / "labels.jsonl") == 2
+        assert store.export(tmp_path / "labels.csv") == 2
+        with pytest.raises(StorageError, match=r"\.csv or \.jsonl"):
+            store.export(tmp_path / "labels.txt")
+    assert read_table(tmp_path / "labels.csv") == {"i0": Known("a"), "i2": Known("b")}
     assert read_table(tmp_path / "labels.jsonl") == {"i0": Known("a"), "i2": Known("b")}
     first = (tmp_path / "labels.jsonl").read_text().splitlines()[0]
     assert json.loads(first)["votes"] == {"p0": "a", "p1": "a", "p2": "b"}

@@ -69,7 +69,8 @@ def features(example: Example) -> np.ndarray:
 
 
 def _of_image(content: np.ndarray) -> np.ndarray:
-    grey = content.mean(2) if content.shape[2] == 3 else content[..., 0]
+    # A second or fourth channel is transparency.
+    grey = content[..., : 3 if content.shape[2] > 2 else 1].mean(2)
     image = Image.fromarray(grey.astype(np.uint8))
     size = (2 * _SIZE, 2 * _SIZE)
     large = np.asarray(image.resize(size, Image.Resampling.BILINEAR), np.float32) / 255

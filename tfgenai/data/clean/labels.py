@@ -195,6 +195,7 @@ def out_of_fold(
     num_classes = int(labels.max()) + 1
     mean = values.mean(0)
     gamma = _WIDTH / _median_square_distance(values)
+    seed %= 2**32  # scikit-learn takes no more
     sampler = RBFSampler(gamma=gamma, n_components=num_components, random_state=seed)
     sampler.fit(values[:1])
     split = StratifiedKFold(num_folds, shuffle=True, random_state=seed)

@@ -71,7 +71,9 @@ class Outlier(SetRule):
         for name, column in facts.columns.items():
             values = np.asarray(column, np.float64)
             scores = modified_z_scores(values)
-            for row in np.flatnonzero(np.abs(scores) > self.max_score).tolist():
+            # What is no number is as far away as can be.
+            far = ~(np.abs(scores) <= self.max_score)
+            for row in np.flatnonzero(far).tolist():
                 words = f"{name} {values[row]:.4g}, score {scores[row]:+.1f}"
                 found[row] = f"{found[row]}; {words}" if row in found else words
         return found
@@ -84,18 +86,23 @@ def modified_z_scores(values: np.ndarray) -> np.ndarray:
         values: float64 `(n,)`.
 
     Returns:
-        float64 `(n,)`; 0 for all if all are equal.
+        float64 `(n,)`; 0 for all if all are equal. What is NaN or infinite has no say
+        in the others' scores, and none that is finite.
 
     Example:
         >>> modified_z_scores(np.array([1.0, 2.0, 3.0, 4.0, 100.0])).round(2).tolist()
         [-1.35, -0.67, 0.0, 0.67, 65.43]
     """
-    away = values - np.median(values)
-    spread = np.median(np.abs(away))
+    known = values[np.isfinite(values)]
+    away = values - (np.median(known) if len(known) else 0.0)
+    distances = np.abs(away[np.isfinite(values)])
+    spread = np.median(distances) if len(known) else 0.0
     if spread > 0:
         return _SCALE * away / spread
-    spread = np.mean(np.abs(away))
-    return _MEAN_SCALE * away / spread if spread > 0 else np.zeros_like(away)
+    spread = np.mean(distances) if len(known) else 0.0
+    if spread > 0:
+        return _MEAN_SCALE * away / spread
+    return np.where(np.isfinite(values), 0.0, np.nan)
 
 
 @RULES.register("isolation_forest")
@@ -143,10 +150,11 @@ class IsolationForest(SetRule):
             return {}
         values: Any = np.asarray(facts["features"], np.float32)
         size = min(16, values.shape[1], len(values))
-        values = PCA(size, random_state=self.seed).fit_transform(values)
+        seed = self.seed % 2**32  # scikit-learn takes no more
+        values = PCA(size, random_state=seed).fit_transform(values)
         # Whole numbers of what is left of rounding: the same on other processors.
         values = np.round(values.astype(np.float64), 6)
-        forest = Forest(n_estimators=200, random_state=self.seed).fit(values)
+        forest = Forest(n_estimators=200, random_state=seed).fit(values)
         scores = -forest.score_samples(values)
         count = max(1, int(self.share * len(values)))
         rows = np.argsort(-scores, kind="stable")[:count]

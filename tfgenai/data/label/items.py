@@ -65,6 +65,7 @@ class Items:
             self._kept[number] = {e.id: e for e in self._source.read(chunk)}
             if len(self._kept) > _CHUNKS_KEPT:
                 self._kept.popitem(last=False)
+        self._kept.move_to_end(number)
         return self._kept[number][name]
 
     def media(self, name: str) -> tuple[bytes, str]:

@@ -19,6 +19,7 @@ from tfgenai.data.label.store import LabelStore
 
 KEYS = tuple("1234567890qwertyuiopadfghjklzxcvbnm")  # s is to skip
 _MOST_NAME = 64
+_MOST_SECONDS = 86_400.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _POLICY = (
     "default-src 'none'; img-src 'self'; media-src 'self'; connect-src 'self'; "
@@ -82,7 +83,7 @@ class LabelPage:
             raise web.HTTPForbidden(text="Only loopback is served.")
         if request.path != "/":
             token = request.headers.get("X-Token") or request.query.get("token", "")
-            if not hmac.compare_digest(token, self._token):
+            if not hmac.compare_digest(token.encode(), self._token.encode()):
                 raise web.HTTPForbidden(text="Reload the page.")
         try:
             response: web.StreamResponse = await handler(request)
@@ -115,7 +116,9 @@ class LabelPage:
     async def _label(self, request: web.Request) -> web.Response:
         values = await request.json()
         labeller = _name(values["labeller"])
-        seconds = min(max(float(values.get("seconds", 0.0)), 0.0), 86_400.0)
+        seconds = float(values.get("seconds", 0.0))
+        if not 0.0 <= seconds <= _MOST_SECONDS:
+            seconds = 0.0  # also what is no number
         self._store.set(
             values["id"],
             labeller,

@@ -1,7 +1,9 @@
 """LabelStore: who gave which label to what, in a file that outlives a crash."""
 
 import collections
+import csv
 import hashlib
+import io
 import json
 import os
 import sqlite3
@@ -235,15 +237,31 @@ class LabelStore:
         """Writes a table that a recipe's `source.labels` takes; returns its rows.
 
         Args:
-            path: a .jsonl file of `id`, `label` and `votes`.
+            path: a .jsonl file, of `id`, `label` and `votes`, or a .csv file, of the
+                first two.
             min_votes: see `consensus`.
+
+        Raises:
+            StorageError: if the name ends otherwise, or it cannot be written.
         """
-        votes, lines = self.votes(), []
-        for name, label in self.consensus(min_votes=min_votes).items():
-            row = {"id": name, "label": label, "votes": votes[name]}
-            lines.append(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n")
-        storage.write_text(path, "".join(lines))
-        return len(lines)
+        ending = Path(path).suffix.lower()
+        if ending not in (".csv", ".jsonl"):
+            raise StorageError(
+                "A file that ends in .csv or .jsonl was expected. Received: "
+                f"path={os.fspath(path)!r}."
+            )
+        votes, chosen = self.votes(), self.consensus(min_votes=min_votes)
+        buffer = io.StringIO(newline="")
+        if ending == ".csv":
+            writer = csv.writer(buffer, lineterminator="\n")
+            writer.writerows([("id", "label"), *chosen.items()])
+        else:
+            for name, label in chosen.items():
+                row = {"id": name, "label": label, "votes": votes[name]}
+                buffer.write(json.dumps(row, ensure_ascii=False, sort_keys=True))
+                buffer.write("\n")
+        storage.write_text(path, buffer.getvalue())
+        return len(chosen)
 
     def close(self) -> None:
         """Closes the file."""

@@ -86,6 +86,10 @@ def rows_of_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         with open(path, encoding="utf-8-sig", newline="") as file:
             if path.suffix.lower() == ".csv":
                 reader = csv.DictReader(file, strict=True)
+                if not set(_NAME_COLUMNS) & set(reader.fieldnames or ()):
+                    raise ValueError(
+                        f"no column of {list(_NAME_COLUMNS)}, but {reader.fieldnames}"
+                    )
                 for row in reader:
                     line = reader.line_num
                     yield line, row

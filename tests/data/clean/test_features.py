@@ -62,3 +62,17 @@ def test_numbers_have_the_names_that_are_announced():
     for kind, content in contents.items():
         assert tuple(describe(Example("a", content))) == NAMES[kind]
     assert describe(Example("a", "ab 1"))["letters"] == 0.5
+
+
+def test_roughness_is_that_of_known_pictures():
+    def roughness(pixels):
+        content = np.asarray(pixels, np.uint8)[..., np.newaxis]
+        return describe(Example("a", content))["roughness"]
+
+    assert roughness(np.full((9, 9), 7)) == 0.0
+    assert roughness(np.zeros((1, 9))) == 0.0
+    # A board of 0 and 2: every step is 2, the deviation is 1.
+    assert roughness(np.indices((8, 8)).sum(0) % 2 * 2) == pytest.approx(2.0)
+    # Independent uniform pixels: a third of the range by a twelfth's root.
+    noise = numpy_generator(0).integers(0, 256, (200, 200))
+    assert roughness(noise) == pytest.approx(12**0.5 / 3, rel=0.02)

@@ -9,7 +9,7 @@ from PIL import Image
 from tfgenai.data.raw.example import Example, Kind, Sound
 
 NAMES: dict[Kind, tuple[str, ...]] = {
-    "images": ("log_height", "log_width", "brightness", "contrast"),
+    "images": ("log_height", "log_width", "brightness", "contrast", "roughness"),
     "text": ("log_characters", "log_words", "letters"),
     "sound": ("log_seconds", "decibels"),
 }
@@ -44,7 +44,19 @@ def describe(example: Example) -> dict[str, float]:
         "log_width": float(np.log(pixels.shape[1])),
         "brightness": float(pixels.mean()),
         "contrast": float(pixels.std()),
+        "roughness": _roughness(pixels),
     }
+
+
+def _roughness(pixels: np.ndarray) -> float:
+    """Steps between neighbours, by the deviation: 0 of a plain, above 1 of noise."""
+    values = pixels.astype(np.float32)
+    deviation = float(values.std())
+    if deviation == 0.0 or min(values.shape[:2]) < 2:
+        return 0.0
+    down = np.abs(np.diff(values, axis=0)).mean()
+    across = np.abs(np.diff(values, axis=1)).mean()
+    return float(down + across) / (2.0 * deviation)
 
 
 def features(example: Example) -> np.ndarray:

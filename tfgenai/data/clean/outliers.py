@@ -24,8 +24,9 @@ class Outlier(SetRule):
     more than half of all have one value, the mean absolute deviation takes the MAD's
     place.
 
-    The numbers are, of images, height, width, brightness and contrast; of text,
-    characters and words, and the share of letters; of sound, seconds and loudness.
+    The numbers are, of images, height, width, brightness, contrast and roughness (the
+    steps between neighbours by the deviation, large for noise); of text, characters,
+    words, and the share of letters; of sound, seconds and loudness.
     Sizes count by their logarithm.
 
     Args:

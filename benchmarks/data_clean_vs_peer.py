@@ -67,6 +67,7 @@ def main() -> None:
     text = _clean_text.measure(options.quick)
     ratios = {
         "text: tfgenai/datasketch": text["ratio"],
+        "text: tfgenai/datasketch in batches": text["ratio_batch"],
         "images: tfgenai/imagehash_all_pairs": medians["tfgenai"]
         / medians["imagehash_all_pairs"],
         "images: 60 s/measured": 60.0 / whole["seconds"],

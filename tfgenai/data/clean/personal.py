@@ -112,7 +112,8 @@ class PersonalData(ExampleRule):
 
     def _found(self, text: str) -> list[tuple[str, int, int]]:
         """Finds in order; where two overlap, the one of the earlier kind counts."""
-        taken: list[tuple[str, int, int]] = []
+        found: list[tuple[str, int, int]] = []
+        taken = bytearray(len(text))
         finders = {
             "key": _keys,
             "email": _emails,
@@ -122,13 +123,12 @@ class PersonalData(ExampleRule):
         }
         for kind, find in finders.items():
             if kind in self.kinds_of_data:
-                spans = [
-                    span
-                    for span in find(text)
-                    if all(span[1] <= a or b <= span[0] for _, a, b in taken)
-                ]
-                taken += [(kind, *span) for span in spans]
-        return sorted(taken, key=lambda one: one[1])
+                for start, stop in find(text):
+                    # Looked up by place: a text may hold very many of each kind.
+                    if not any(taken[start:stop]):
+                        taken[start:stop] = b"\1" * (stop - start)
+                        found.append((kind, start, stop))
+        return sorted(found, key=lambda one: one[1])
 
     def _phones(self, text: str) -> Iterator[tuple[int, int]]:
         # The library is slow; a text without seven digits has no number.
@@ -165,14 +165,12 @@ def luhn(digits: Sequence[int]) -> bool:
 
 
 def _keys(text: str) -> Iterator[tuple[int, int]]:
-    spans = [match.span() for match in _KEY.finditer(text)]
+    yield from (match.span() for match in _KEY.finditer(text))
     for match in _ASSIGNED.finditer(text):
-        inside = any(a < match.end(1) and match.start(1) < b for a, b in spans)
         # Words joined by underscores are names of things.
         is_mixed = any(c.isdigit() for c in match[1]) and not match[1].isdigit()
-        if not inside and is_mixed and _entropy(match[1]) >= _MIN_ENTROPY:
-            spans.append(match.span(1))
-    yield from sorted(spans)
+        if is_mixed and _entropy(match[1]) >= _MIN_ENTROPY:
+            yield match.span(1)
 
 
 def _addresses(text: str) -> Iterator[tuple[int, int]]:

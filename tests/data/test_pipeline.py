@@ -117,5 +117,7 @@ def test_classes_are_balanced_in_training_alone(how, count):
     assert train.card.splits["train"].label_histogram == [60, 10]
     with pytest.raises(DataError, match="which has no labels"):
         load(ArraySource(images), class_balance=how)
+    with pytest.raises(DataError, match="Training data were expected"):
+        load("digits", split="test", class_balance=how)
     with pytest.raises(DataError, match="No class_balance"):
         load("pydoc_topics", class_balance=how)

@@ -66,7 +66,8 @@ def test_samples_are_marked_in_ledger_and_card(monkeypatch, tmp_path):
 
 
 def test_texts_and_bytes_are_taken_as_they_are():
-    texts = synthesize(lambda n, **_: [f"text {i}" for i in range(n)], {0: 2})
+    made = [f"text {i}" for i in range(2)]
+    texts = synthesize(lambda n, **_: made, {0: 2}, kind="text")
     assert (texts.kind, [e.content for e in read(texts)]) == (
         "text",
         ["text 0", "text 1"],
@@ -82,6 +83,8 @@ def test_texts_and_bytes_are_taken_as_they_are():
         np.full((3, 4, 4, 1), np.nan, np.float32),
         np.full((3, 4, 4, 1), 2.0, np.float32),
         np.zeros((3, 4, 4)),
+        np.ones((3, 4, 4, 1), np.int64),
+        [[1], [2, 3]],
         ["one"],
     ],
 )
@@ -96,3 +99,21 @@ def test_arguments_are_checked():
             synthesize(generate, {0: 1}, **wrong)
     with pytest.raises(ValueError, match="-1 of class 0"):
         synthesize(generate, {0: -1})
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        synthesize(generate, {-1: 1}, class_names=["a", "b"])
+    with pytest.raises(DataError, match="none of"):
+        synthesize(generate, {0: 3}, existing={0: 0})
+    with pytest.raises(DataError, match="3 strings"):
+        synthesize(generate, {0: 3}, kind="text")
+
+
+def test_classes_have_seeds_of_their_own():
+    seeds = {}
+
+    def remember(n, *, labels, seed):
+        seeds[asked, int(labels[0])] = seed
+        return generate(n, labels=labels, seed=seed)
+
+    for asked in range(5):
+        synthesize(remember, {0: 1, 1: 1, 2: 1}, seed=asked)
+    assert len(set(seeds.values())) == 15

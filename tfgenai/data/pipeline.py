@@ -221,6 +221,11 @@ def load(
                 "Training data were expected where augment is given. Received: "
                 f"split={name!r}, augment={augment!r}. Leave augment out."
             )
+        if class_balance is not None and place == 0 and not trains:
+            raise DataError(
+                "Training data were expected where class_balance is given. Received: "
+                f"split={name!r}, {class_balance=}. Leave class_balance out."
+            )
         rows = part.rows
         if class_balance is not None and trains:
             rows = _balanced(part, name, class_balance, seed)

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from tfgenai.core.errors import DataError
-from tfgenai.core.numpy_random import check_seed
+from tfgenai.core.numpy_random import check_seed, numpy_generator
 from tfgenai.data.raw.example import Example, Kind
 from tfgenai.data.raw.source import Chunk, RawSource
 
 _IN_CHUNK = 256
+_STREAM = 0x73796E
 
 
 class SyntheticSource(RawSource):
@@ -69,6 +70,7 @@ def synthesize(
     generate: Callable[..., Any],
     counts: Mapping[int, int],
     *,
+    kind: Kind = "images",
     class_names: "list[str] | None" = None,
     existing: Mapping[int, int] | None = None,
     cap: float = 0.5,
@@ -82,18 +84,20 @@ def synthesize(
             returns images, float in [-1, 1] or uint8 `(n, height, width, channels)`, or
             `n` strings.
         counts: how many of each class are wanted, by its number.
+        kind: "images" or "text".
         class_names: names of the classes, by number; None for the numbers.
         existing: how many real examples of each class there are; with it, `cap` holds.
         cap: largest share of a class that may be made: of 100 real ones and a cap of
             0.5, at most 100 are added.
-        seed: of the samples; each class has its own.
+        seed: what each class's own seed is drawn from.
 
     Returns:
         A source whose `notices` say where the cap cut.
 
     Raises:
-        DataError: if `generate` returns something else, or numbers that are not finite.
-        ValueError: if a count or the cap is out of range.
+        DataError: if `generate` returns something else, or numbers that are not finite;
+            or if nothing is left to be made.
+        ValueError: if a count, a class or the cap is out of range.
 
     Example:
         >>> def generate(n, labels, seed):
@@ -106,7 +110,7 @@ def synthesize(
     if not 0.0 < cap < 1.0:
         raise ValueError(f"A share in (0, 1) was expected. Received: {cap=}.")
     examples: list[Example] = []
-    notices, kinds = [], set()
+    notices: list[str] = []
     for label, wanted in sorted(counts.items()):
         if wanted < 0:
             raise ValueError(
@@ -115,6 +119,11 @@ def synthesize(
         count = int(wanted)
         if existing is not None:
             count = min(count, int(existing.get(label, 0) * cap / (1.0 - cap) + 1e-9))
+        if class_names is not None and not 0 <= label < len(class_names):
+            raise ValueError(
+                f"Classes from 0 to {len(class_names) - 1} were expected. Received: "
+                f"{label}."
+            )
         name = str(label) if class_names is None else class_names[label]
         if count < wanted:
             notices.append(
@@ -122,31 +131,46 @@ def synthesize(
             )
         if not count:
             continue
-        made = generate(
-            count, labels=np.full(count, label, np.int32), seed=seed + label
+        own = int(numpy_generator(seed, _STREAM, label).integers(2**31))
+        made = generate(count, labels=np.full(count, label, np.int32), seed=own)
+        contents: Sequence[Any] = (
+            _texts(made, count) if kind == "text" else _images(made, count)
         )
-        contents = _contents(made, count)
-        kinds.add("text" if isinstance(contents[0], str) else "images")
         examples += [
             Example(f"synthetic/{name}/{i:06d}", one, label=name, synthetic=True)
             for i, one in enumerate(contents)
         ]
-    if len(kinds) > 1:
-        raise DataError(f"One kind of samples was expected. Received: {sorted(kinds)}.")
-    kind: Kind = "text" if kinds == {"text"} else "images"
+    if not examples:
+        raise DataError(
+            "Samples to make were expected. Received: none of "
+            f"{dict(sorted(counts.items()))}, with {cap=}. Raise the counts or the cap."
+        )
     return SyntheticSource(examples, kind=kind, notices=notices)
 
 
-def _contents(made: Any, count: int) -> "Sequence[np.ndarray | str]":
-    if isinstance(made, list) and all(isinstance(one, str) for one in made):
-        if len(made) != count:
-            raise DataError(f"{count} texts were expected. Received: {len(made)}.")
-        return made
-    images = np.asarray(made)
-    if images.ndim != 4 or len(images) != count or images.shape[3] not in (1, 3):
+def _texts(made: Any, count: int) -> list[str]:
+    is_text = isinstance(made, list) and all(isinstance(one, str) for one in made)
+    if not is_text or len(made) != count:
         raise DataError(
-            f"{count} images (n, height, width, 1 or 3), or as many strings, were "
-            f"expected of `generate`. Received: {images.dtype} {images.shape}."
+            f"A list of {count} strings was expected of `generate`. Received: "
+            f"{type(made).__name__} {str(made)[:60]!r}."
+        )
+    return list(made)
+
+
+def _images(made: Any, count: int) -> list[np.ndarray]:
+    try:
+        images = np.asarray(made)
+    except ValueError:
+        images = np.empty(0, object)  # rows of differing lengths
+    is_image = images.dtype == np.uint8 or images.dtype.kind == "f"
+    if images.ndim != 4 or len(images) != count or images.shape[3] not in (1, 3):
+        is_image = False
+    if not is_image:
+        raise DataError(
+            f"{count} images (n, height, width, 1 or 3), uint8 or float in [-1, 1], "
+            "were expected of `generate`. Received: "
+            f"{images.dtype} {images.shape}."
         )
     if images.dtype == np.uint8:
         return list(images)

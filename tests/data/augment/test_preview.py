@@ -29,6 +29,7 @@ def test_small_images_are_shown_larger_and_others_refused(tmp_path):
     path = preview(np.zeros((1, 8, 8, 1), np.uint8), [], tmp_path / "grid.png")
     with Image.open(path) as picture:
         assert picture.size == (68, 68)
-    with pytest.raises(DataError, match="float32"):
-        preview(np.zeros((1, 8, 8, 1), np.float32), [], tmp_path / "other.png")
+    for wrong in (np.zeros((1, 8, 8, 1)), np.zeros((1, 8, 8, 2), np.uint8), [1]):
+        with pytest.raises(DataError, match="1 or 3"):
+            preview(wrong, [], tmp_path / "other.png")
     assert not (tmp_path / "other.png").exists()

@@ -41,9 +41,11 @@ def preview(
         DataError: if `images` are none.
         StorageError: if the file cannot be written.
     """
-    if images.ndim != 4 or images.dtype != np.uint8 or not len(images):
+    images = np.asarray(images)
+    is_image = images.ndim == 4 and images.dtype == np.uint8 and len(images)
+    if not is_image or images.shape[3] not in (1, 3):
         raise DataError(
-            "uint8 images (n, height, width, channels) were expected. Received: images "
+            "uint8 images (n, height, width, 1 or 3) were expected. Received: images "
             f"of {images.dtype} {images.shape}."
         )
     columns = [images]

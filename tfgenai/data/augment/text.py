@@ -48,7 +48,6 @@ class SpanCorruption:
         first_sentinel: number of the first sentinel; the others follow.
         noise_density: share of the tokens that are taken out.
         mean_span_length: tokens in a span, on average.
-        padding: what fills inputs and targets up.
     """
 
     def __init__(
@@ -57,13 +56,12 @@ class SpanCorruption:
         *,
         noise_density: float = 0.15,
         mean_span_length: float = 3.0,
-        padding: int = 0,
     ) -> None:
         if mean_span_length < 1:
             raise ValueError(
                 f"A length of at least 1 was expected. Received: {mean_span_length=}."
             )
-        self.first_sentinel, self.padding = int(first_sentinel), int(padding)
+        self.first_sentinel = int(first_sentinel)
         self.noise_density = _rate("noise_density", noise_density)
         self.mean_span_length = mean_span_length
 
@@ -84,7 +82,8 @@ class SpanCorruption:
         """Corrupts a batch of one length.
 
         Args:
-            tokens: integers from 0 on, `(batch, tokens)` with a known number of tokens.
+            tokens: integers from 0 up to the first sentinel, `(batch, tokens)` with a
+                known number of tokens.
             seed: int32 `(2,)`; all randomness comes from it.
 
         Returns:

@@ -45,7 +45,10 @@ def test_every_kind_of_difference_is_named(prepare_source):
     assert json.loads(json.dumps(found.to_json()))["added"] == ["new"]
     words = str(found)
     assert "train: 40 -> 38 examples" in words
-    assert "1 fates changed: 00013.png (kept -> dropped)" in words
+    assert (
+        "00013.png (kept -> dropped; exact_duplicate: same content as 00012.png)"
+        in words
+    )
 
 
 def test_moves_between_splits_are_named(prepare_source):
@@ -58,3 +61,29 @@ def test_moves_between_splits_are_named(prepare_source):
     for name, (before, after) in found.splits.items():
         assert rows[name] == before != after
     assert not found.fates
+
+
+def test_what_only_the_card_or_a_reason_says_is_a_difference(prepare_source):
+    examples = pictures(40)
+    first = prepare_source(FakeSource(examples), "first")
+    found = diff(first, prepare_source(FakeSource(examples), "other", licence="CC0"))
+    assert not found.is_empty
+    assert found.card == {"licence": [first.card.licence, "CC0"]}
+    blank = examples[4].with_content(0 * examples[4].content)
+    dark, flat = (
+        prepare_source(FakeSource([blank, *examples[5:]]), rule, clean=[rule])
+        for rule in ("near_black", "constant")
+    )
+    found = diff(dark, flat)
+    assert list(found.reasons) == ["00004.png"]
+    assert found.reasons["00004.png"][0].startswith("near_black: ")
+    assert found.reasons["00004.png"][1].startswith("constant: ")
+
+
+def test_a_file_under_another_name_is_recognised(prepare_source):
+    examples = pictures(40)
+    first = prepare_source(FakeSource(examples), "first")
+    moved = renamed(examples[7], "moved.png")
+    second = prepare_source(FakeSource([*examples[:7], *examples[8:], moved]), "second")
+    assert diff(first, second).renamed == {"00007.png": "moved.png"}
+    assert "1 of these renamed: 00007.png -> moved.png" in str(diff(first, second))

@@ -7,8 +7,8 @@ import pytest
 from fake_source import FakeSource, pictures, renamed
 
 from tfgenai.data.preparation.histograms import bars
-from tfgenai.data.preparation.report import show, write_report
-from tfgenai.data.raw import Example, Sound
+from tfgenai.data.preparation.report import write_report
+from tfgenai.data.raw import Example, Problem, Sound
 
 EVIL = '<script>alert("x")</script>'
 
@@ -91,14 +91,54 @@ def test_the_same_set_gives_the_same_page(prepare_source, tmp_path):
     assert again.read_bytes() == (prepared.path / "report.html").read_bytes()
 
 
-def test_long_texts_are_cut_and_large_pictures_made_small():
-    assert show("x" * 1000)["text"] == "x" * 400 + "…"
-    large = np.zeros((1000, 2000, 3), np.uint8)
-    assert len(show(large)["image"]) < 2000
-
-
 def test_bars_are_as_high_as_the_roots_of_counts():
     svg = bars([0.0] * 16 + [1.0] * 4, [1.0], "x")
     heights = [part.split('"')[0] for part in svg.split('height="')[1:]]
     assert [float(h) for h in heights] == pytest.approx([102.0, 51.0, 25.5])
     assert 'aria-label="x, from 0 to 1"' in svg
+
+
+def texts(n):
+    return [Example(f"{i:02d}", f"text {i} of {i * i} words or so") for i in range(n)]
+
+
+def prepare_texts(prepare_source, examples, clean, **values):
+    leaks = {"near": False, "ngrams": False}
+    source = FakeSource(examples, kind="text")
+    return prepare_source(source, clean=clean, leaks=leaks, **values)
+
+
+@pytest.mark.parametrize("clean", [["personal_data"], ["encoding", "personal_data"]])
+def test_what_is_masked_in_the_set_is_masked_on_the_page(prepare_source, clean):
+    mail = Example("mail", "schÃ¶n, write to jane.roe@example.org at once")
+    prepared = prepare_texts(prepare_source, [*texts(30), mail], clean)
+    page = page_of(prepared)
+    assert "jane.roe" not in page.text
+    assert "[EMAIL]" in page.text
+    assert "1 email" in page.text
+
+
+def test_a_person_who_takes_the_mask_back_sees_what_is_below(prepare_source):
+    mail = Example("mail", "write to jane.roe@example.org at once")
+    exceptions = [{"id": "mail", "rule": "personal_data"}]
+    prepared = prepare_texts(
+        prepare_source, [*texts(30), mail], ["personal_data"], exceptions=exceptions
+    )
+    assert "jane.roe" in page_of(prepared).text
+
+
+def test_what_cannot_be_shown_is_named_with_its_reason(prepare_source):
+    bad = Example("cut.png", None, problem=Problem("truncated", "of 60 bytes"))
+    prepared = prepare_source(
+        FakeSource([*pictures(40), bad]), clean=["unreadable", "exact_duplicate"]
+    )
+    assert "cut.png drop: truncated: of 60 bytes" in page_of(prepared).text
+
+
+def test_raw_copies_and_imbalance_are_counted(prepare_source):
+    examples = pictures(60)
+    copies = [renamed(examples[i], f"copy-{i}.png") for i in (0, 0, 1)]
+    copies[1] = renamed(examples[0], "copy-again.png")
+    page = page_of(prepare_source(FakeSource([*examples, *copies])))
+    assert "2 groups of exact copies, 5 examples in all, the largest of 3" in page.text
+    assert "The largest class is 1.00 times the smallest." in page.text

@@ -4,6 +4,7 @@ import fcntl
 import importlib.util
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from fake_source import FakeSource, pictures, renamed, tree
 
 from tfgenai.core.errors import ConfigError, DataError, StorageError
-from tfgenai.data.preparation import PrepareRecipe, prepare
+from tfgenai.data.preparation import Prepared, PrepareRecipe, prepare
 from tfgenai.data.raw import Example, Problem
 
 
@@ -129,9 +130,75 @@ def test_nothing_is_written_where_something_is(prepare_source, tmp_path):
     (tmp_path / "out" / "mine").write_text("mine")
     with pytest.raises(StorageError, match="exists"):
         prepare_source(FakeSource(pictures(40)))
+    with pytest.raises(StorageError, match="move it away"):
+        prepare_source(FakeSource(pictures(40)), how={"replace": True})
     assert tree(tmp_path) == {"out/mine": b"mine"}
-    replaced = prepare_source(FakeSource(pictures(40)), how={"replace": True})
-    assert not (replaced.path / "mine").exists()
+    made = prepare_source(FakeSource(pictures(40)), "made")
+    with pytest.raises(StorageError, match="replace=True"):
+        prepare_source(FakeSource(pictures(50)), "made")
+    prepare_source(FakeSource(pictures(50)), "made", how={"replace": True})
+    assert len(Prepared(made.path).ledger()) == 50
+
+
+@pytest.mark.parametrize("output", ["raw", "raw/inside", "."])
+def test_raw_data_are_never_written_over(tmp_path, output):
+    (tmp_path / "raw").mkdir()
+    for i in range(30):
+        (tmp_path / "raw" / f"{i}.txt").write_text(f"text {i}")
+    before = tree(tmp_path)
+    recipe = {"name": "texts", "source": {"path": str(tmp_path / "raw")}}
+    for replace in (False, True):
+        with pytest.raises(StorageError, match="expected"):
+            prepare(recipe, tmp_path / output, replace=replace)
+    assert tree(tmp_path) == before
+
+
+def test_a_relative_path_means_the_same_everywhere(tmp_path, monkeypatch):
+    texts = tmp_path / "home" / "texts"
+    texts.mkdir(parents=True)
+    for i in range(30):
+        (texts / f"{i}.txt").write_text(f"text {i}")
+    recipe = tmp_path / "home" / "recipe.yaml"
+    for path in ("texts", "./texts", "texts/*.txt", "../home/texts"):
+        recipe.write_text(
+            f"name: t\nsource: {{path: '{path}'}}\nleaks: {{near: false}}"
+        )
+        made = prepare(recipe, tmp_path / "made")
+        monkeypatch.chdir("/")
+        again = prepare(made.path / "recipe.yaml", tmp_path / "again")
+        assert again.ledger().equals(made.ledger())
+        assert len(made.ledger()) == 30
+        for one in (made, again):
+            shutil.rmtree(one.path)
+
+
+def test_personal_data_are_nowhere_in_the_set(prepare_source):
+    secrets = ["jo@example.org", "+1 650-253-0000", "AKIAIOSFODNN7EXAMPLE"]
+    texts = [
+        Example(f"{i:02d}", f"text {i}\0 {secrets[i % 3]} and {'x' * i}")
+        for i in range(30)
+    ]
+    prepared = prepare_source(
+        FakeSource(texts, kind="text"),
+        clean=["control_characters", "personal_data"],
+        split={"shares": {"train": 1.0}},
+        leaks={"near": False, "ngrams": False},
+    )
+    words = [str(e.content) for e in prepared.read("train")]
+    words.append((prepared.path / "report.html").read_text())
+    words += [str(row) for row in prepared.previews().to_pylist()]
+    words += [str(row) for row in prepared.ledger().to_pylist()]
+    assert len(words) > 60
+    for secret in secrets:
+        assert not any(secret in one for one in words)
+
+
+def test_what_has_no_content_is_counted_before_examples_are_compared(prepare_source):
+    rules = prepare_source(FakeSource(dirty(30))).card.preparation["rules"]
+    assert [(r["rule"], r["before"], r["after"]) for r in rules] == [
+        ("no_content", 41, 40),
+        ("exact_duplicate", 40, 30),
+    ]
 
 
 def test_a_runner_that_cannot_be_is_refused_before_anything_is_made(

@@ -68,6 +68,7 @@ class PersonalData(ExampleRule):
     kinds = ("text",)
     default_action = "repair"
     can_repair = True
+    is_private = True
 
     def __init__(
         self,

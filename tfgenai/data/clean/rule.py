@@ -26,12 +26,14 @@ class Rule(abc.ABC):
         kinds: the kinds of data that it can look at.
         default_action: what is done unless told otherwise.
         can_repair: whether `repair` exists.
+        is_private: whether what it finds must not be shown, but as its repair has it.
     """
 
     name: ClassVar[str]
     kinds: ClassVar[tuple[Kind, ...]] = KINDS
     default_action: ClassVar[Action] = "drop"
     can_repair: ClassVar[bool] = False
+    is_private: ClassVar[bool] = False
 
     def __init__(self, *, action: Action | None = None) -> None:
         allowed = ["drop", "keep", "fail", *(["repair"] if self.can_repair else [])]

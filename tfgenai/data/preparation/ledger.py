@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from tfgenai.data.clean.rule import Rule
 from tfgenai.data.preparation.judging import Judgement
-from tfgenai.data.preparation.survey import FINDING
+from tfgenai.data.preparation.survey import FINDING, split_rules
 
 FATES = ("kept", "repaired", "dropped")
 
@@ -72,11 +72,12 @@ def count_rules(ledger: pa.Table, rules: Sequence[Rule]) -> list[dict[str, Any]]
         for findings in ledger["findings"].to_pylist()
         for finding in findings
     )
-    names = [(rule.name, rule.describe()) for rule in rules]
-    for extra in ("no_content", "leak"):
+    single, comparing = split_rules(rules)
+    names = [(rule.name, rule.describe()) for rule in (*single, *comparing)]
+    # What has no content goes behind the rules that look at one example.
+    for extra, place in (("no_content", len(single)), ("leak", len(names) + 1)):
         if any(rule == extra for rule, _ in done):
-            names.append((extra, {"rule": extra, "action": "drop"}))
-    # What has no content is counted where it goes: behind the rules of single examples.
+            names.insert(place, (extra, {"rule": extra, "action": "drop"}))
     count, counted = len(ledger), []
     for name, described in names:
         dropped = done[name, "drop"]

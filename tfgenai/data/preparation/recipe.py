@@ -1,5 +1,6 @@
 """PrepareRecipe: what is read, which rules it passes, how it is split."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from tfgenai.core.recipe_values import parse_yaml, set_key
 from tfgenai.data.clean.all_rules import rule_class
 from tfgenai.data.clean.rule import Rule
 from tfgenai.data.raw.example import Kind
+from tfgenai.data.raw.opening import EMBEDDED
 from tfgenai.data.raw.source import RawSource, open_raw
 
 _Seed = Annotated[int, pydantic.Field(ge=0, lt=2**63)]
@@ -33,7 +35,8 @@ class SourceSection(_Section):
     """Where raw data come from; other keys are arguments of that source.
 
     `path` is a set's name, a folder, a pattern or a file, see
-    `tfgenai.data.raw.open_raw`; a relative path begins at the recipe's folder.
+    `tfgenai.data.raw.open_raw`; a relative path begins at the recipe's folder. A folder
+    that is called as a set is needs `./` before its name.
     """
 
     model_config = pydantic.ConfigDict(extra="allow", frozen=True)
@@ -171,16 +174,22 @@ class PrepareRecipe(_Section):
             made.append(rule)
         return made
 
-    def open_source(self, folder: Path = Path()) -> RawSource:
-        """Opens the raw data.
+    def located(self, folder: Path) -> "PrepareRecipe":
+        """The recipe with a path that means the same from everywhere.
 
         Args:
-            folder: where a relative path begins.
+            folder: where a relative path begins; names of sets are none.
         """
         path = self.source.path
-        if path.startswith(".") or (folder / path).exists():
-            path = str(folder / path)
-        return open_raw(path, kind=self.source.kind, **self.source.options)
+        if path in EMBEDDED or path.startswith("tfds:"):
+            return self
+        place = os.path.abspath(folder / Path(path).expanduser())
+        source = self.source.model_copy(update={"path": place})
+        return self.model_copy(update={"source": source})
+
+    def open_source(self) -> RawSource:
+        """Opens the raw data."""
+        return open_raw(self.source.path, kind=self.source.kind, **self.source.options)
 
     @classmethod
     def from_dict(

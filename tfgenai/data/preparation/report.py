@@ -1,28 +1,31 @@
 """The report of a prepared set: one HTML page that needs nothing beside it."""
 
-import base64
-import io
 import itertools
 import os
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import soundfile
-from PIL import Image
+import pyarrow.compute as pc
 
 import tfgenai
 from tfgenai.core import storage
 from tfgenai.core.pages import template_environment
-from tfgenai.data.preparation.contents import decode_content
+from tfgenai.data.clean.rule import ExampleRule
+from tfgenai.data.preparation.contents import Content, decode_content
+from tfgenai.data.preparation.exceptions import Exceptions
+from tfgenai.data.preparation.files import read_table
 from tfgenai.data.preparation.histograms import histograms
+from tfgenai.data.preparation.measures import MEASURES
 from tfgenai.data.preparation.prepared import Prepared
-from tfgenai.data.raw.example import Kind, Sound
+from tfgenai.data.preparation.recipe import PrepareRecipe
+from tfgenai.data.preparation.showing import show, show_change
+from tfgenai.data.raw.example import Example, Kind
 
-_MOST_PIXELS, _LEAST_PIXELS = 160, 84
-_MOST_CHARACTERS = 400
-_MOST_SECONDS = 10.0
+_PERSONAL = "personal_data"
 _SAMPLES = 12
+_UNSEEN = 8  # examples of a rule that have no content to show
 _CLASSES = 40
 _SETTINGS = ("rule", "action", "before", "after", "dropped", "repaired", "kept")
 
@@ -46,7 +49,9 @@ def write_report(
         StorageError: if it cannot be written.
     """
     target = Path(path) if path is not None else prepared.path / "report.html"
-    card, ledger = prepared.card, prepared.ledger()
+    card, ledger_file = prepared.card, prepared.path / "ledger.parquet"
+    # By columns: hashes and findings of a million examples are most of the file.
+    ledger = read_table(ledger_file, ["split", *MEASURES[prepared.kind]])
     about: dict[str, Any] = card.preparation or {}
     shown = _previews(prepared)
     rules = [
@@ -67,68 +72,66 @@ def write_report(
         samples={name: _samples(prepared, name) for name in prepared.split_names()},
         histograms=histograms(ledger, prepared.kind),
         classes=_classes(prepared),
+        copies=_copies(prepared),
+        imbalance=_imbalance(prepared),
         recipe=(prepared.path / "recipe.yaml").read_text(encoding="utf-8"),
         version=tfgenai.__version__,
     )
     return storage.write_text(target, page)
 
 
-def show(content: "np.ndarray | str | Sound") -> dict[str, str]:
-    """Content as a page shows it: `text`, or the address of an `image` or `sound`."""
-    if isinstance(content, str):
-        more = "…" if len(content) > _MOST_CHARACTERS else ""
-        return {"text": content[:_MOST_CHARACTERS] + more}
-    buffer = io.BytesIO()
-    if isinstance(content, Sound):
-        count = int(_MOST_SECONDS * content.sample_rate)
-        soundfile.write(
-            buffer, content.samples[:count], content.sample_rate, format="WAV"
-        )
-        return {"sound": _address("audio/wav", buffer.getvalue())}
-    picture = Image.fromarray(content[..., 0] if content.shape[2] == 1 else content)
-    largest = max(picture.size)
-    if largest > _MOST_PIXELS:
-        picture.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
-    elif largest < _LEAST_PIXELS:
-        scale = _LEAST_PIXELS // largest
-        size = (picture.width * scale, picture.height * scale)
-        picture = picture.resize(size, Image.Resampling.NEAREST)
-    picture.save(buffer, "PNG")
-    return {"image": _address("image/png", buffer.getvalue())}
-
-
-def _address(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
-
-
 def _previews(prepared: Prepared) -> dict[str, list[dict[str, Any]]]:
     """For each rule some of what it found, with the reasons."""
-    reasons: dict[tuple[str, str], str] = {}
     rows = prepared.previews().to_pylist()
-    wanted = {row["id"] for row in rows}
-    ledger = prepared.ledger()
-    for name, findings in zip(
-        ledger["id"].to_pylist(), ledger["findings"].to_pylist(), strict=True
-    ):
-        if name in wanted:
-            for finding in findings:
-                words = f"{finding['action']}: {finding['reason']}"
-                reasons[name, finding["rule"]] = words
+    wanted = {(row["id"], row["rule"]) for row in rows}
+    reasons: dict[tuple[str, str], str] = {}
     found: dict[str, list[dict[str, Any]]] = {}
+    shown = Counter(row["rule"] for row in rows)
+    ledger = read_table(prepared.path / "ledger.parquet", ["id", "findings"])
+    for batch in ledger.to_batches(4096):
+        for row in batch.to_pylist():
+            for finding in row["findings"]:
+                key = row["id"], finding["rule"]
+                words = f"{finding['action']}: {finding['reason']}"
+                if key in wanted:
+                    reasons[key] = words
+                elif not shown[key[1]] and len(found.get(key[1], ())) < _UNSEEN:
+                    unseen = {"id": key[0], "reason": words, "before": None}
+                    found.setdefault(key[1], []).append({**unseen, "after": None})
+    mask = _mask(prepared)
     for row in rows:
-        after = row["after"]
-        found.setdefault(row["rule"], []).append(
-            {
-                "id": row["id"],
-                "reason": reasons.get((row["id"], row["rule"]), ""),
-                "before": show(_decode(row["before"], prepared.kind)),
-                "after": None if after is None else show(_decode(after, prepared.kind)),
-            }
-        )
+        before = mask(row["id"], _decode(row["before"], prepared.kind))
+        views: tuple[dict[str, str] | None, ...] = (show(before), None)
+        if row["after"] is not None:
+            after = mask(row["id"], _decode(row["after"], prepared.kind))
+            is_same = isinstance(before, str) and before == after
+            views = (show(after), None) if is_same else show_change(before, after)
+        one = {"id": row["id"], "before": views[0], "after": views[1]}
+        one["reason"] = reasons.get((row["id"], row["rule"]), "")
+        found.setdefault(row["rule"], []).append(one)
     return found
 
 
-def _decode(data: bytes, kind: Kind) -> "np.ndarray | str | Sound":
+def _mask(prepared: Prepared) -> Callable[[str, Content], Content]:
+    """Masks what the recipe has masked: the page is shown to more people than data."""
+    recipe = PrepareRecipe.load(prepared.path / "recipe.yaml")
+    excepted = Exceptions.of((one.id, one.rule) for one in recipe.exceptions)
+    sections = [one for one in recipe.rules(prepared.kind) if one.rule == _PERSONAL]
+    rule = sections[0].make() if sections else None
+    if not isinstance(rule, ExampleRule) or rule.action == "keep":
+        return lambda name, content: content
+
+    def mask(name: str, content: Content) -> Content:
+        example = Example(name, content)
+        if excepted.covers(name, _PERSONAL) or rule.check(example) is None:
+            return content
+        masked = rule.repair(example).content
+        return content if masked is None else masked
+
+    return mask
+
+
+def _decode(data: bytes, kind: Kind) -> Content:
     if kind == "text":
         return data.decode("utf-8", "replace")
     return decode_content(data, kind)
@@ -166,3 +169,23 @@ def _classes(prepared: Prepared) -> list[dict[str, Any]]:
     ]
     counts.sort(key=lambda pair: -sum(pair[1]))
     return [{"name": name, "counts": row} for name, row in counts[:_CLASSES]]
+
+
+def _copies(prepared: Prepared) -> dict[str, int]:
+    """How many raw contents were there more than once, by their hashes."""
+    measure = MEASURES[prepared.kind][0]
+    table = read_table(prepared.path / "ledger.parquet", ["raw_sha256", measure])
+    hashes = table.filter(pc.is_valid(table[measure]))["raw_sha256"]
+    counts = [n for n in pc.value_counts(hashes).field("counts").to_pylist() if n > 1]
+    return {
+        "groups": len(counts),
+        "examples": sum(counts),
+        "largest": max(counts, default=0),
+    }
+
+
+def _imbalance(prepared: Prepared) -> float | None:
+    """The largest class by the smallest, over all splits; None without classes."""
+    histograms = [s.label_histogram for s in prepared.card.splits.values()]
+    totals = [sum(row) for row in zip(*(h for h in histograms if h), strict=True)]
+    return max(totals) / min(totals) if totals and min(totals) else None

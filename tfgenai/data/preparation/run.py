@@ -22,7 +22,7 @@ from tfgenai.data.preparation.files import write_table
 from tfgenai.data.preparation.joined import JoinedSource
 from tfgenai.data.preparation.judging import Judgement, judge, rules_of_leaks
 from tfgenai.data.preparation.ledger import make_ledger
-from tfgenai.data.preparation.prepared import Prepared
+from tfgenai.data.preparation.prepared import Prepared, is_prepared
 from tfgenai.data.preparation.previews import choose_previews
 from tfgenai.data.preparation.recipe import PrepareRecipe
 from tfgenai.data.preparation.report import write_report
@@ -64,7 +64,7 @@ def prepare(
         runner_options: options of Beam by name.
         synthetic: further sources, of what a model made; see
             `tfgenai.data.synthesis`.
-        replace: whether an `output` that exists gives way.
+        replace: whether an `output` that exists gives way, if it is a prepared set.
         is_quiet: whether no progress is shown.
 
     Returns:
@@ -74,7 +74,7 @@ def prepare(
         ConfigError: if the recipe makes no sense.
         DataError: if there are no data, a rule with `action: fail` found something, or
             splits leak.
-        StorageError: if `output` exists, or cannot be written.
+        StorageError: if `output` exists, lies about the raw data, or cannot be written.
 
     Example:
         >>> import tempfile
@@ -85,17 +85,13 @@ def prepare(
         1797
     """
     recipe, home = _read_recipe(recipe)
-    home = home if folder is None else Path(folder)
+    recipe = recipe.located(home if folder is None else Path(folder))
     if isinstance(num_shards, bool) or num_shards < 1:
         raise ValueError(f"At least 1 shard was expected. Received: {num_shards=}.")
     check_runner(runner, runner_options)
     target = Path(output if output is not None else Path("prepared", recipe.name))
-    if target.exists() and not replace:
-        raise StorageError(
-            f"A new folder was expected. Received: output={str(target)!r}, which "
-            "exists. Remove it, choose another, or pass replace=True (--replace)."
-        )
-    source = recipe.open_source(home)
+    _check_target(target, recipe.source.path, replace)
+    source = recipe.open_source()
     if synthetic:
         source = JoinedSource([source, *synthetic])
     rules = recipe.make_rules(source.kind)
@@ -135,7 +131,7 @@ def prepare(
         )
         card = make_card(recipe, source, [*single, *comparing], judgement, ledger)
         card.save(result / "card.json")
-        storage.write_text(result / "recipe.yaml", _located(recipe, home).to_yaml())
+        storage.write_text(result / "recipe.yaml", recipe.to_yaml())
         write_report(Prepared(result))
         _put_in_place(result, target)
     return Prepared(target)
@@ -150,13 +146,22 @@ def _read_recipe(recipe: Any) -> tuple[PrepareRecipe, Path]:
     return PrepareRecipe.load(recipe), Path(recipe).parent
 
 
-def _located(recipe: PrepareRecipe, folder: Path) -> PrepareRecipe:
-    """The recipe with the path that its source was found at from here."""
-    path = folder / recipe.source.path
-    if not path.exists():
-        return recipe
-    source = recipe.source.model_copy(update={"path": os.path.abspath(path)})
-    return recipe.model_copy(update={"source": source})
+def _check_target(target: Path, source: str, replace: bool) -> None:
+    """Refuses an output that would cost data."""
+    if target.exists() and not (replace and is_prepared(target)):
+        way = "pass replace=True (--replace)" if is_prepared(target) else "move it away"
+        raise StorageError(
+            f"A new folder was expected. Received: output={str(target)!r}, which "
+            f"exists. Choose another, or {way}."
+        )
+    raw, made = Path(source), target.resolve()
+    if raw.exists() and (
+        made.is_relative_to(raw.resolve()) or raw.resolve().is_relative_to(made)
+    ):
+        raise StorageError(
+            "An output apart from the raw data was expected. Received: "
+            f"output={str(target)!r} and source.path={source!r}. Choose another folder."
+        )
 
 
 @contextlib.contextmanager

@@ -64,7 +64,12 @@ class Survey:
         """
         if self.is_done(chunk.number):
             return chunk.number
-        rows, facts, contents, previews = [], [], [], _Previews(self.source.kind)
+        rows, facts, contents, previews = (
+            [],
+            [],
+            [],
+            _Previews(self.rules, self.exceptions),
+        )
         for example in self.source.read(chunk):
             row, left = self._judge(example, previews)
             rows.append(row)
@@ -189,8 +194,9 @@ def split_rules(rules: Sequence[Rule]) -> tuple[list[ExampleRule], list[SetRule]
 class _Previews:
     """The first few examples of each rule, as they were and as they became."""
 
-    def __init__(self, kind: Kind) -> None:
-        self._kind = kind
+    def __init__(self, rules: Sequence[ExampleRule], exceptions: Exceptions) -> None:
+        self._exceptions = exceptions
+        self._private = [rule for rule in rules if rule.is_private]
         self._rows: list[dict[str, Any]] = []
         self._count: Counter[str] = Counter()
 
@@ -207,10 +213,18 @@ class _Previews:
                 {
                     "id": before.id,
                     "rule": rule,
-                    "before": encode(settle(before)),
-                    "after": encode(settle(after)) if is_changed else None,
+                    "before": self._shown(before),
+                    "after": self._shown(after) if is_changed else None,
                 }
             )
+
+    def _shown(self, example: Example) -> bytes:
+        """The content, without what must not be shown."""
+        for rule in self._private:
+            is_excepted = self._exceptions.covers(example.id, rule.name)
+            if not is_excepted and rule.check(example) is not None:
+                example = rule.repair(example)
+        return encode(settle(example))
 
     def table(self) -> pa.Table:
         schema = pa.schema(

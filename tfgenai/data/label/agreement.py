@@ -36,8 +36,9 @@ def agreement(votes: Sequence[Sequence[str]], classes: Sequence[str]) -> Agreeme
         classes: names of the classes.
 
     Example:
-        >>> agreement([["a", "a"], ["a", "b"], ["b", "b"]], ["a", "b"]).kappa
-        0.3333333333333333
+        >>> found = agreement([["a", "a"], ["a", "b"], ["b", "b"]], ["a", "b"])
+        >>> round(found.kappa, 6)
+        0.333333
     """
     counts = np.array(
         [

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from tfgenai.core.errors import DataError
+from tfgenai.core.errors import DataError, StorageError
 from tfgenai.data.raw import archives, open_raw
 
 GOOD = {"a/1.txt": b"one", "b/2.txt": b"two"}
@@ -95,3 +95,47 @@ def test_two_of_one_name_and_cut_archives_are_refused(tmp_path):
     with pytest.raises(DataError, match="whole archive"):
         open_raw(tmp_path / "x.tar.gz")
     assert not (tmp_path / ".x.tar.gz.unpacked").exists()
+
+
+def test_what_is_in_the_way_is_not_lost(tmp_path):
+    make_zip(tmp_path / "x.zip", GOOD.items())
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("years")
+    with pytest.raises(StorageError, match="unpack_to"):
+        open_raw(tmp_path / "x.zip", unpack_to=str(precious))
+    assert (precious / "thesis.txt").read_text() == "years"
+
+
+def flag(data, place, value):
+    """Sets a byte of the only member's header, and of its copy in the directory."""
+    data[place] = value
+    data[data.find(b"PK\x01\x02") + place + 2] = value
+
+
+@pytest.mark.parametrize("what", ["password", "compression", "content"])
+def test_zip_files_that_cannot_be_read_are_refused(tmp_path, what):
+    path = tmp_path / "x.zip"
+    make_zip(path, [("a.txt", bytes(range(256)) * 40)])
+    data = bytearray(path.read_bytes())
+    if what == "password":
+        flag(data, 6, 1)
+    elif what == "compression":
+        flag(data, 8, 99)
+    else:
+        data[40:60] = b"\xff" * 20
+    path.write_bytes(bytes(data))
+    with pytest.raises(DataError, match="whole archive"):
+        open_raw(path)
+    assert not (tmp_path / ".x.zip.unpacked").exists()
+
+
+@pytest.mark.parametrize("place", [-8, -3])
+def test_the_checksum_of_a_compressed_tar_counts(tmp_path, place):
+    path = tmp_path / "x.tar.gz"
+    make_tar(path, GOOD.items())
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1  # gzip ends with the checksum and the length of what is in it
+    path.write_bytes(bytes(data))
+    with pytest.raises(DataError, match="whole archive"):
+        open_raw(path)

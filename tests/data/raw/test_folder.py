@@ -203,3 +203,32 @@ def test_what_is_no_folder_of_one_kind_is_refused(tmp_path):
         open_raw(mixed, kind="sound")
     with pytest.raises(ConfigError, match=r"labels='labels\.csv'"):
         open_raw(mixed, kind="text", labels="labels.csv")
+
+
+def test_a_file_too_large_for_memory_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("tfgenai.data.raw.reading.MAX_TEXT_BYTES", 3)
+    monkeypatch.setattr("tfgenai.data.raw.reading.to_example", None)
+    found = read(open_raw(lay(tmp_path, {"a.txt": b"four"})))["a.txt"]
+    assert (found.problem.code, found.data) == ("too_large", None)
+    assert found.problem.detail == "4 bytes; at most 3"
+
+
+def test_a_file_that_goes_while_it_is_wanted_is_a_problem(tmp_path):
+    root = lay(tmp_path, {"a.txt": b"a", "b.txt": b"b"})
+    source = open_raw(root)
+    before = source.fingerprint()
+    (root / "a.txt").unlink()
+    assert source.fingerprint() != before
+    assert [e.problem and e.problem.code for e in read(source).values()] == [
+        "missing",
+        None,
+    ]
+
+
+def test_names_that_utf8_cannot_write_are_spelt_out(tmp_path):
+    lay(tmp_path, {"a/\udcff.txt": b"text"})
+    found = read(open_raw(tmp_path))
+    assert {n: e.content for n, e in found.items()} == {r"a/\udcff.txt": "text"}
+    source = open_raw(f"{tmp_path}/a/*.txt")
+    assert {n: e.content for n, e in read(source).items()} == {r"\udcff.txt": "text"}
+    assert source.fingerprint() == open_raw(f"{tmp_path}/a/*.txt").fingerprint()

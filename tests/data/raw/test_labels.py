@@ -38,3 +38,9 @@ def test_patterns():
     assert by_pattern(pattern, "other.wav") == Known()
     with pytest.raises(ConfigError, match="regular expression"):
         compile_pattern("(")
+
+
+def test_json_too_deep_to_read_is_located(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"id": "a"}\n' + "[" * 200_000)
+    with pytest.raises(DataError, match="can be read"):
+        read_table(tmp_path / "a.jsonl")

@@ -1,5 +1,8 @@
 """Arrays in .npz files."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -48,3 +51,26 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(DataError, match=r"whole \.npz"):
         open_raw(path)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_pixels_that_are_broken_are_one_example(tmp_path, save):
+    path = tmp_path / "a.npz"
+    save(path, x=np.arange(4000, dtype=np.uint16).view(np.uint8).reshape(-1, 10, 10))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+    (found,) = read(open_raw(path))
+    assert found.problem.code == "truncated"
+    assert found.problem.detail.startswith("rows 0 to 79: ")
+
+
+@pytest.mark.parametrize("shape", [(1000, 8, 8), (3, 2**40, 2**40), (-3, 2, 2)])
+def test_a_header_that_lies_is_refused(tmp_path, shape):
+    header = io.BytesIO()
+    words = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, words)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", header.getvalue() + b"\0" * 12)
+    with pytest.raises(DataError, match=r"(was|were) expected"):
+        open_raw(tmp_path / "a.npz")

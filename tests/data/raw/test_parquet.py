@@ -71,3 +71,25 @@ def test_columns_are_asked_for(tmp_path):
     with pytest.raises(DataError, match=r"with \['words'\]"):
         open_raw(path)
     assert read(open_raw(path, content="words"))[0].content == "a"
+
+
+@pytest.mark.parametrize("offsets", [pa.int32(), pa.int64()])
+def test_text_that_is_no_utf8_is_a_problem_and_a_label_is_spelt_out(tmp_path, offsets):
+    path = tmp_path / "a.parquet"
+    type_ = pa.string() if offsets == pa.int32() else pa.large_string()
+    places = pa.array([0, 1, 3], offsets).buffers()[1]
+    data = pa.py_buffer(b"a\xff\xfe")
+    broken = pa.Array.from_buffers(type_, 2, [None, places, data])
+    pq.write_table(pa.table({"text": broken, "label": broken}), path)
+    found = read(open_raw(path))
+    assert [e.content for e in found] == ["a", None]
+    assert found[1].problem.code == "encoding"
+    assert [e.label for e in found] == ["a", r"\xff\xfe"]
+
+
+@pytest.mark.parametrize("value", [2**62, [1, 300], {"path": "x"}, {"bytes": 1}])
+def test_a_column_that_holds_no_bytes_is_refused(tmp_path, value):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"image": [value]}), path)
+    with pytest.raises(DataError, match="Text, bytes, or a struct"):
+        open_raw(path)

@@ -78,3 +78,67 @@ def test_a_column_that_is_not_there_is_named(tmp_path):
     (tmp_path / "empty.jsonl").write_text("")
     with pytest.raises(DataError, match="Rows were expected"):
         open_raw(tmp_path / "empty.jsonl").chunks()
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_long_texts_come_whole_and_longer_ones_are_problems(
+    tmp_path, monkeypatch, kind
+):
+    path = tmp_path / f"a.{kind}"
+    long = "x" * 200_000  # the csv module stops at 131,072 unless told otherwise
+    rows = [long, "short"]
+    if kind == "csv":
+        path.write_text("".join(f"{text}\n" for text in ["text", *rows]))
+    else:
+        path.write_text("".join(f'{{"text": "{text}"}}\n' for text in rows))
+    assert [e.content for e in read(open_raw(path))] == rows
+    monkeypatch.setattr(tables, "_MAX_BYTES", 1000)
+    found = read(open_raw(path))
+    assert [e.content for e in found] == [None, "short"]
+    assert "1,000 bytes" in found[0].problem.detail
+    assert len({e.id for e in found}) == 2
+
+
+def test_a_quote_that_never_ends_costs_no_more_than_its_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "_MAX_BYTES", 100)
+    path = tmp_path / "a.csv"
+    path.write_text('text\n"open\n' + "filler\n" * 20 + "last\n")
+    found = read(open_raw(path))
+    assert found[0].problem.code == "unreadable"
+    assert found[-1].content == "last"
+    assert all(e.content == "filler" for e in found[1:-1])
+
+
+def test_rows_are_cut_where_the_csv_module_ends_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "_ROWS_IN_CHUNK", 1)
+    path = tmp_path / "a.csv"
+    # A quote within a field opens nothing; a header may go over two lines.
+    path.write_text('"n\nm",text\n1,5" disk\n2,"two\nlines"\n3,end\n')
+    found = read(open_raw(path))
+    assert [e.content for e in found] == ['5" disk', "two\nlines", "end"]
+    assert [int(e.id.split("#")[1]) for e in found] == [3, 4, 6]
+
+
+def test_marks_of_byte_order_are_no_content(tmp_path):
+    mark = b"\xef\xbb\xbf"
+    (tmp_path / "a.jsonl").write_bytes(mark + b'{"text": "a"}\n')
+    (tmp_path / "a.csv").write_bytes(mark + b'"text"\na\n')
+    for name in ("a.jsonl", "a.csv"):
+        assert [e.content for e in read(open_raw(tmp_path / name))] == ["a"]
+
+
+def test_a_return_within_a_json_line_does_not_shift_the_lines_behind_it(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tables, "_ROWS_IN_CHUNK", 1)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"text":\r\r"a"}\n{"text": "b"}\n')
+    found = read(open_raw(path))
+    assert [(e.id[-1], e.content) for e in found] == [("1", "a"), ("2", "b")]
+
+
+def test_labels_that_utf8_cannot_write_are_spelt_out(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"text,label\na,\xff\n")
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "label": "\\udcff"}\n')
+    assert read(open_raw(tmp_path / "a.csv"))[0].label == r"\xff"
+    assert read(open_raw(tmp_path / "a.jsonl"))[0].label == r"\udcff"

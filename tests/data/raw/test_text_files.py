@@ -50,3 +50,16 @@ def test_bytes_that_are_no_text_are_a_problem_of_their_document(tmp_path):
     found = read(open_raw(path, separator="--"))
     assert [e.content for e in found] == ["one", None, "three"]
     assert found[1].problem.code == "encoding"
+
+
+def test_a_document_too_large_for_memory_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_files, "_BYTES_IN_CHUNK", 2)
+    monkeypatch.setattr(text_files, "MAX_TEXT_BYTES", 9)
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"one--" + b"x" * 20 + b"--three")
+    found = read(open_raw(path, separator="--"))
+    assert [(e.content, e.problem and e.problem.code) for e in found] == [
+        ("one", None),
+        (None, "too_large"),
+        ("three", None),
+    ]

@@ -1,5 +1,6 @@
 """TFRecord files, against those that TensorFlow writes."""
 
+import contextlib
 import io
 
 import numpy as np
@@ -98,3 +99,41 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     write(path, [serialized({"pixels": [b"x"]})])
     with pytest.raises(DataError, match=r"with \['pixels'\]"):
         open_raw(path)
+
+
+def _message(number, data):
+    return bytes([number << 3 | 2, len(data)]) + data
+
+
+_TEXT = _message(1, b"text")
+_HUGE = b"\x08\xff\xff\xff\xff\xff\xff\x7f"  # field 1, an integer of 49 bits
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        _HUGE,
+        _message(1, _HUGE),
+        _message(1, _message(1, _HUGE)),
+        _message(1, _message(1, _TEXT + b"\x10\x05")),
+        _message(1, _message(1, _TEXT + _message(2, _HUGE))),
+        _message(1, _message(1, _TEXT + _message(2, _message(1, _HUGE)))),
+        _message(1, _message(1, _TEXT + _message(2, _message(2, _HUGE)))),
+        _message(1, _message(1, _TEXT + _message(2, _message(2, _message(1, b"abc"))))),
+    ],
+)
+def test_fields_of_another_type_are_no_example(tmp_path, record):
+    with pytest.raises(ValueError, match=r"no tf\.train\.Example"):
+        parse_example(record)
+    path = tmp_path / "a.tfrecord"
+    write(path, [serialized({"text": [b"fine"]}), record])
+    assert [e.content or e.problem.code for e in read(open_raw(path))] == [
+        "fine",
+        "unreadable",
+    ]
+
+
+@given(st.binary(max_size=60))
+def test_bytes_are_an_example_or_are_not(data):
+    with contextlib.suppress(ValueError):
+        parse_example(data)

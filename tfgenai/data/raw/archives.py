@@ -1,9 +1,11 @@
 """Files in a .zip or .tar archive, after its members have been looked at."""
 
 import hashlib
+import lzma
 import os
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,6 +20,16 @@ MAX_MEMBERS = 2_000_000
 MAX_BYTES = 100 * 2**30
 MAX_RATIO = 200  # unpacked over packed; text reaches 10, a bomb thousands
 _BLOCK = 2**20
+# A RuntimeError tells of a password, NotImplementedError of an unknown compression.
+_BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    RuntimeError,
+)
 
 
 class Archive(RawSource):
@@ -92,26 +104,27 @@ def unpack(archive: Path, target: Path, *, mark: str = "") -> None:
 
     Args:
         archive: the file.
-        target: the folder; an older one gives way.
+        target: the folder; one that an archive was unpacked to before gives way.
         mark: words for the file `.archive` in it.
 
     Raises:
         DataError: if the archive is broken or a member is refused.
-        StorageError: if the folder cannot be made.
+        StorageError: if the folder cannot be made, or holds anything else.
     """
     try:
         with _open(archive) as opened:
             members = _members(opened)
             _check(archive, members)
+            _require_ours(target)
             with storage.atomic_folder(target, replace=True) as beside:
                 for name, size, member in members:
                     path = storage.safe_join(beside, name)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     _write(opened, member, path, size)
                 (beside / ".archive").write_text(mark)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
-        if isinstance(error, storage.StorageError):
-            raise
+    except (DataError, storage.StorageError):
+        raise
+    except _BROKEN as error:
         raise DataError(
             f"A whole archive was expected. Received: {str(archive)!r} ({error})."
         ) from error
@@ -141,7 +154,19 @@ def _members(opened: Any) -> list[tuple[str, int, Any]]:
             members.append((member.name, member.size, member))
         elif not member.isdir():
             raise _refused(member.name, "is a link or a device")
+    # A compressed file's checksum stands at its end, behind the last member.
+    while opened.fileobj.read(_BLOCK):
+        pass
     return members
+
+
+def _require_ours(target: Path) -> None:
+    """Nothing that a person put there may give way."""
+    if target.exists() and not (target / ".archive").is_file():
+        raise storage.StorageError(
+            "A new folder, or one that an archive was unpacked to, was expected. "
+            f"Received: unpack_to={str(target)!r}. Choose another."
+        )
 
 
 def _check(archive: Path, members: list[tuple[str, int, Any]]) -> None:

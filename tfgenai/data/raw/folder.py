@@ -12,10 +12,11 @@ from tfgenai.data.raw.labels import (
     Known,
     by_pattern,
     compile_pattern,
+    printable,
     read_table,
     with_known,
 )
-from tfgenai.data.raw.reading import EXTENSIONS, MAX_PIXELS, to_example, unreadable
+from tfgenai.data.raw.reading import EXTENSIONS, MAX_PIXELS, of_file
 from tfgenai.data.raw.source import Chunk, RawSource
 
 _SPLITS = frozenset(("train", "test", "val", "valid", "validation"))
@@ -145,20 +146,17 @@ class Folder(RawSource):
         for name, size in self._sizes.items():
             digest.update(f"{name}\0{size}\0".encode("utf-8", "surrogateescape"))
             if size >= 0:
-                changed = (self._root / name).stat().st_mtime_ns
-                digest.update(f"{changed}\0".encode())
+                digest.update(f"{_changed(self._root / name)}\0".encode())
             digest.update(repr(self._know(name)).encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
     def _read(self, name: str) -> Example:
         if self._sizes[name] < 0:
             detail = "a table names it, and there is no such file"
-            return Example(name, None, problem=Problem("missing", detail))
-        try:
-            data = (self._root / name).read_bytes()
-        except OSError as error:
-            return unreadable(name, error)
-        return to_example(name, data, self.kind, max_pixels=self._max_pixels)
+            problem = Problem("missing", detail)
+            return Example(printable(name), None, problem=problem)
+        path = self._root / name
+        return of_file(name, path, self.kind, max_pixels=self._max_pixels)
 
     def _know(self, name: str) -> Known:
         has_splits, depth, pattern = self._rules
@@ -186,6 +184,14 @@ class Folder(RawSource):
             self._notices.append(
                 f"{len(others)} files that are not {self.kind}: {listed}"
             )
+
+
+def _changed(path: Path) -> int:
+    """Time of the last change, ns; -1 of a file that has gone since it was listed."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return -1
 
 
 def _list(root: Path) -> tuple[dict[str, int], list[str]]:

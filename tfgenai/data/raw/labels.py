@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from tfgenai.core.errors import ConfigError, DataError
 from tfgenai.data.raw.example import Example
@@ -36,11 +36,25 @@ def with_known(example: Example, known: Known) -> Example:
     """The example with what is known of it."""
     return dataclasses.replace(
         example,
-        label=known.label,
-        group=known.group,
-        time=known.time,
-        split=known.split,
+        label=printable(known.label),
+        group=printable(known.group),
+        time=printable(known.time),
+        split=printable(known.split),
     )
+
+
+@overload
+def printable(text: str) -> str: ...
+@overload
+def printable(text: None) -> None: ...
+def printable(text: str | None) -> str | None:
+    r"""Text that UTF-8 can write: lone surrogates, as in names of files, are spelt out.
+
+    Example:
+        >>> printable("a" + chr(0xDCFF))
+        'a\\udcff'
+    """
+    return text and text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def read_table(path: Path) -> dict[str, Known]:
@@ -100,7 +114,7 @@ def rows_of_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     if not isinstance(row, dict):
                         raise ValueError("no JSON object")
                     yield line, row
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise DataError(
             f"A table that can be read was expected. Received: {str(path)!r}, line "
             f"{line}: {error}. Correct it there."

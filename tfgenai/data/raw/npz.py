@@ -1,20 +1,24 @@
 """Images and labels in an .npz file of NumPy arrays."""
 
 import hashlib
+import math
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from tfgenai.core.errors import DataError, DataNotFoundError
-from tfgenai.data.raw.example import Example
+from tfgenai.data.raw.example import Example, Problem
 from tfgenai.data.raw.source import Chunk, RawSource
 
 _IMAGES = ("images", "x", "x_train", "data", "arr_0")
 _LABELS = ("labels", "y", "y_train", "targets", "arr_1")
 _BYTES_IN_CHUNK = 32 * 2**20
+# A RuntimeError tells of a password, NotImplementedError of an unknown compression.
+_BROKEN = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class NpzImages(RawSource):
@@ -54,14 +58,16 @@ class NpzImages(RawSource):
                 names = [name.removesuffix(".npy") for name in archive.namelist()]
                 self._images = self._choose(images, _IMAGES, names)
                 self._shape, dtype, self._offset = _header(archive, self._images)
+                whole = archive.getinfo(f"{self._images}.npy").file_size
+                held = whole - self._offset
             self._labels = None
             if labels != "none" and (labels or set(_LABELS) & set(names)):
                 chosen = self._choose(labels, _LABELS, names)
                 with np.load(self._path, allow_pickle=False) as arrays:
                     self._labels = [str(label) for label in arrays[chosen].tolist()]
-        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-            if isinstance(error, DataError):
-                raise
+        except DataError:
+            raise
+        except _BROKEN as error:
             raise DataError(
                 "A whole .npz file of numbers was expected. Received: "
                 f"path={self.name!r} ({error}). Save it again with numpy.savez."
@@ -69,10 +75,15 @@ class NpzImages(RawSource):
         is_image = len(self._shape) == 3 or (
             len(self._shape) == 4 and self._shape[3] in (1, 3)
         )
-        if dtype != np.uint8 or not is_image or 0 in self._shape:
+        if dtype != np.uint8 or not is_image or min(self._shape) < 1:
             raise DataError(
                 "uint8 images (n, height, width) or (n, height, width, 1 or 3) were "
                 f"expected. Received: {self._images!r} of {dtype} {self._shape}."
+            )
+        if math.prod(self._shape) != held:
+            raise DataError(
+                f"{self._images!r} of {self._shape} was expected. Received: "
+                f"{self.name!r} with {held:,} bytes of it."
             )
         if self._labels is not None and len(self._labels) != self._shape[0]:
             raise DataError(
@@ -83,22 +94,30 @@ class NpzImages(RawSource):
     def chunks(self) -> list[Chunk]:
         """About 32 MiB of pixels each."""
         count = self._shape[0]
-        step = max(1, _BYTES_IN_CHUNK // int(np.prod(self._shape[1:])))
+        step = max(1, _BYTES_IN_CHUNK // math.prod(self._shape[1:]))
         return [
             Chunk(i, start=a, stop=min(a + step, count))
             for i, a in enumerate(range(0, count, step))
         ]
 
     def read(self, chunk: Chunk) -> Iterator[Example]:
-        """See `RawSource.read`."""
-        size = int(np.prod(self._shape[1:]))
+        """See `RawSource.read`; a stretch that is broken is one example."""
+        size = math.prod(self._shape[1:])
         count = chunk.stop - chunk.start
-        with (
-            zipfile.ZipFile(self._path) as archive,
-            archive.open(f"{self._images}.npy") as file,
-        ):
-            file.seek(self._offset + chunk.start * size)
-            data = file.read(count * size)
+        try:
+            with (
+                zipfile.ZipFile(self._path) as archive,
+                archive.open(f"{self._images}.npy") as file,
+            ):
+                file.seek(self._offset + chunk.start * size)
+                data = file.read(count * size)
+            if len(data) != count * size:
+                raise EOFError(f"{len(data):,} bytes of {count * size:,}")
+        except _BROKEN as error:
+            words = f"rows {chunk.start} to {chunk.stop - 1}: {error}"
+            name = f"{self._path.name}#{chunk.start:09d}"
+            yield Example(name, None, problem=Problem("truncated", words[:200]))
+            return
         pixels = np.frombuffer(data, np.uint8).reshape(count, *self._shape[1:])
         if pixels.ndim == 3:
             pixels = pixels[..., np.newaxis]

@@ -76,8 +76,15 @@ class ParquetFile(RawSource):
                 f"{self.name!r} with {schema.names}. Name it with content=..."
             )
         self._content = found
-        is_text = pa.types.is_string(schema.field(found).type)
-        is_text |= pa.types.is_large_string(schema.field(found).type)
+        type_ = schema.field(found).type
+        if pa.types.is_dictionary(type_):
+            type_ = type_.value_type
+        is_text = _is_text(type_)
+        if not (is_text or _holds_bytes(type_)):
+            raise DataError(
+                "Text, bytes, or a struct with bytes was expected. Received: "
+                f"{self.name!r} with a column {found!r} of {type_}."
+            )
         self.kind = kind or ("text" if is_text else _CONTENTS.get(found, "images"))
         beside = {"label": label, "group": group, "time": time, "split": split}
         self._beside = {k: name for k, name in beside.items() if name in schema.names}
@@ -105,7 +112,7 @@ class ParquetFile(RawSource):
                 for batch in file.iter_batches(
                     _BATCH, row_groups=[chunk.number], columns=columns
                 ):
-                    for values in batch.to_pylist():
+                    for values in _rows(batch):
                         yield self._example(row, values)
                         row += 1
         except (OSError, pa.ArrowException) as error:
@@ -121,14 +128,13 @@ class ParquetFile(RawSource):
 
     def _example(self, row: int, values: dict[str, Any]) -> Example:
         name = f"{self._path.name}#{row:09d}"
-        beside = {
-            key: None if values[column] is None else str(values[column])
-            for key, column in self._beside.items()
-        }
+        beside = {key: _words(values[column]) for key, column in self._beside.items()}
         content = values[self._content]
         if isinstance(content, dict):
             content = content.get("bytes")
-        if content is None:
+        if isinstance(content, bytes) and self.kind == "text":
+            example = to_example(name, content, "text")
+        elif content is None:
             problem = Problem("missing", f"row {row} has no {self._content}")
             example = Example(name, None, problem=problem)
         elif isinstance(content, str):
@@ -136,3 +142,40 @@ class ParquetFile(RawSource):
         else:
             example = to_example(name, bytes(content), self.kind)
         return with_known(example, Known(**beside))
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    return pa.types.is_string(type_) or pa.types.is_large_string(type_)
+
+
+def _holds_bytes(type_: pa.DataType) -> bool:
+    if pa.types.is_struct(type_):
+        place = type_.get_field_index("bytes")
+        return place >= 0 and _holds_bytes(type_.field(place).type)
+    return any(
+        check(type_)
+        for check in (
+            pa.types.is_binary,
+            pa.types.is_large_binary,
+            pa.types.is_fixed_size_binary,
+            pa.types.is_null,
+        )
+    )
+
+
+def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """The rows, with bytes in the place of text that is no UTF-8."""
+    try:
+        return batch.to_pylist()
+    except UnicodeDecodeError:
+        columns = [
+            column.cast(pa.large_binary()) if _is_text(column.type) else column
+            for column in batch.columns
+        ]
+        return pa.RecordBatch.from_arrays(columns, batch.schema.names).to_pylist()
+
+
+def _words(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return None if value is None else str(value)

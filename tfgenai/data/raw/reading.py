@@ -1,13 +1,16 @@
 """Bytes of a file to content, or to the problem with them."""
 
 import io
+import os
 import warnings
+from pathlib import Path
 
 from PIL import Image
 
 from tfgenai.data.image_files import EXTENSIONS as IMAGE_EXTENSIONS
 from tfgenai.data.image_files import decode
 from tfgenai.data.raw.example import Example, Kind, Problem
+from tfgenai.data.raw.labels import printable
 
 EXTENSIONS: dict[Kind, frozenset[str]] = {
     "images": IMAGE_EXTENSIONS,
@@ -16,6 +19,7 @@ EXTENSIONS: dict[Kind, frozenset[str]] = {
 }
 MAX_PIXELS = 64 * 2**20
 MAX_TEXT_BYTES = 2**28
+MAX_FILE_BYTES = 2**29  # of an image or a sound
 
 _ORIENTATION = 0x0112
 _CUT_OFF = ("truncated", "cut off", "unexpected end", "not enough image data", "broken")
@@ -44,17 +48,39 @@ def to_example(
     return _image(name, data, max_pixels)
 
 
+def of_file(
+    name: str, path: Path, kind: Kind, *, max_pixels: int = MAX_PIXELS
+) -> Example:
+    """An example of a file, which is not read if it is too large for memory."""
+    limit = MAX_TEXT_BYTES if kind == "text" else MAX_FILE_BYTES
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit:
+                return too_large(name, size, limit)
+            data = file.read(size)
+    except OSError as error:
+        return unreadable(name, error)
+    return to_example(printable(name), data, kind, max_pixels=max_pixels)
+
+
+def too_large(name: str, size: int, limit: int) -> Example:
+    """An example of more bytes than are read at once."""
+    problem = Problem("too_large", f"{size:,} bytes; at most {limit:,}")
+    return Example(printable(name), None, problem=problem)
+
+
 def unreadable(name: str, error: OSError) -> Example:
     """An example of a file that could not be opened."""
     codes = {PermissionError: "permission", FileNotFoundError: "missing"}
     code = codes.get(type(error), "unreadable")
-    return Example(name, None, problem=Problem(code, error.strerror or str(error)))
+    problem = Problem(code, error.strerror or str(error))
+    return Example(printable(name), None, problem=problem)
 
 
 def _text(name: str, data: bytes) -> Example:
     if len(data) > MAX_TEXT_BYTES:
-        detail = f"{len(data):,} bytes in one text; at most {MAX_TEXT_BYTES:,}"
-        return Example(name, None, problem=Problem("too_large", detail))
+        return too_large(name, len(data), MAX_TEXT_BYTES)
     try:
         return Example(name, data.decode("utf-8"), data=data)
     except UnicodeDecodeError as error:

@@ -1,5 +1,6 @@
 """Texts in the rows of a .jsonl or .csv file, read in stretches."""
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -7,7 +8,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 from tfgenai.core.errors import DataError, DataNotFoundError
 from tfgenai.data.raw.example import Example, Problem
@@ -16,6 +17,8 @@ from tfgenai.data.raw.source import Chunk, RawSource
 
 _ROWS_IN_CHUNK = 4096
 _BYTES_IN_CHUNK = 32 * 2**20
+_MAX_BYTES = 32 * 2**20  # of a field, and of a line: what is longer is a problem
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class TableOfText(RawSource):
@@ -25,7 +28,7 @@ class TableOfText(RawSource):
 
     Args:
         path: a .jsonl file of objects, or a .csv file with a header.
-        text: name of the column of the documents.
+        text: name of the column of the documents, of up to 32 MiB each.
         label: name of the column of classes, if there is one.
         group: the same of what stays together.
         time: the same of when it was written.
@@ -59,9 +62,15 @@ class TableOfText(RawSource):
         self._beside = {"label": label, "group": group, "time": time, "split": split}
         self._is_csv = self._path.suffix.lower() == ".csv"
         self._header: list[str] = []
+        self._start, self._first = 0, 1
+        with open(self._path, "rb") as file:
+            if file.read(3) == _BYTE_ORDER_MARK:
+                self._start = 3
         if self._is_csv:
-            with open(self._path, encoding="utf-8-sig", errors="replace") as file:
-                self._header = next(csv.reader(file), [])
+            header = next(self._rows(self._start, 1), None)
+            if header is not None and isinstance(header.values, list):
+                self._header = [_decoded(name) for name in header.values]
+                self._start, self._first = header.stop, header.next_line
             if text not in self._header:
                 raise DataError(
                     f"A column {text!r} was expected. Received: {self.name!r} with "
@@ -74,39 +83,27 @@ class TableOfText(RawSource):
         `start` and `stop` are offsets in bytes, `names` holds the first line's number.
         """
         chunks: list[Chunk] = []
-        start = rows = line = 0
-        first = place = 0
-        is_open = False
-        with open(self._path, "rb") as file:
-            if self._is_csv:
-                place = start = len(file.readline())
-                line = first = 1
-            for text in file:
-                line += 1
-                place += len(text)
-                if self._is_csv:
-                    # A quoted field may hold line breaks: its row is not over yet.
-                    is_open ^= text.count(b'"') % 2 == 1
-                rows += not is_open
-                full = rows >= _ROWS_IN_CHUNK or place - start >= _BYTES_IN_CHUNK
-                if full and not is_open:
-                    chunks.append(self._chunk(len(chunks), start, place, first))
-                    start, rows, first = place, 0, line
-        if place > start:
-            chunks.append(self._chunk(len(chunks), start, place, first))
+        rows, first = 0, self._first
+        start = stop = self._start
+        for row in self._rows(self._start, self._first):
+            rows, stop = rows + 1, row.stop
+            if rows >= _ROWS_IN_CHUNK or stop - start >= _BYTES_IN_CHUNK:
+                names = (str(first),)
+                chunks.append(Chunk(len(chunks), names, start=start, stop=stop))
+                start, rows, first = stop, 0, row.next_line
+        if rows:
+            names = (str(first),)
+            chunks.append(Chunk(len(chunks), names, start=start, stop=stop))
         if not chunks:
             raise DataError(f"Rows were expected. Received: {self.name!r}, none.")
         return chunks
 
     def read(self, chunk: Chunk) -> Iterator[Example]:
         """See `RawSource.read`."""
-        with open(self._path, "rb") as file:
-            file.seek(chunk.start)
-            data = file.read(chunk.stop - chunk.start)
-        first = int(chunk.names[0])
-        rows = self._csv_rows(data, first) if self._is_csv else _json_rows(data, first)
-        for line, row in rows:
-            yield self._example(f"{self._path.name}#{line:09d}", line, row)
+        for row in self._rows(chunk.start, int(chunk.names[0])):
+            yield self._example(row)
+            if row.stop >= chunk.stop:
+                return
 
     def fingerprint(self) -> str:
         """Of the file's size and time, and of the columns."""
@@ -114,50 +111,124 @@ class TableOfText(RawSource):
         words = repr((found.st_size, found.st_mtime_ns, self._text, self._beside))
         return hashlib.sha256(f"{self.origin}{words}".encode()).hexdigest()
 
-    @staticmethod
-    def _chunk(number: int, start: int, stop: int, first: int) -> Chunk:
-        return Chunk(number, (str(first),), start=start, stop=stop)
+    def _rows(self, start: int, line: int) -> Iterator["_Row"]:
+        with open(self._path, "rb") as file:
+            file.seek(start)
+            yield from (_csv_rows if self._is_csv else _json_rows)(file, start, line)
 
-    def _csv_rows(self, data: bytes, first: int) -> Iterator[tuple[int, Any]]:
-        reader = csv.DictReader(
-            io.StringIO(data.decode("utf-8", "surrogateescape"), newline=""),
-            self._header,
-        )
-        while True:
-            line = first + reader.line_num + 1
-            try:
-                row = next(reader, None)
-            except csv.Error as error:
-                yield line, f"line {line}: {error}"
-                continue
-            if row is None:
-                return
-            yield line, row
-
-    def _example(self, name: str, line: int, row: Any) -> Example:
-        if isinstance(row, str):
-            return Example(name, None, problem=Problem("unreadable", row))
-        content = row.get(self._text)
+    def _example(self, row: "_Row") -> Example:
+        name = f"{self._path.name}#{row.line:09d}"
+        values: Any = row.values
+        try:
+            if isinstance(values, bytes):
+                values = json.loads(values)
+                if not isinstance(values, dict):
+                    raise ValueError("no object")
+            elif isinstance(values, str):
+                raise ValueError(values)
+            else:
+                values = dict(zip(self._header, values, strict=False))
+        except (ValueError, RecursionError) as error:
+            detail = f"line {row.line}: {' '.join(str(error).split())[:100]}"
+            return Example(name, None, problem=Problem("unreadable", detail))
+        content = values.get(self._text)
         if not isinstance(content, str):
-            detail = f"line {line} has no text in {self._text!r}"
+            detail = f"line {row.line} has no text in {self._text!r}"
             return Example(name, None, problem=Problem("missing", detail))
-        if any("\udc80" <= letter <= "\udcff" for letter in content):
-            detail = f"line {line} is no UTF-8"
-            return Example(name, None, problem=Problem("encoding", detail))
-        beside = {
-            key: None if row.get(column) in (None, "") else str(row[column])
-            for key, column in self._beside.items()
-        }
+        if self._is_csv:
+            try:
+                content = content.encode("latin-1").decode("utf-8")
+            except UnicodeDecodeError:
+                detail = f"line {row.line} is no UTF-8"
+                return Example(name, None, problem=Problem("encoding", detail))
+        beside = {key: self._word(values.get(c)) for key, c in self._beside.items()}
         return with_known(Example(name, content), Known(**beside))
 
+    def _word(self, value: Any) -> str | None:
+        if value is None or value == "":
+            return None
+        return _decoded(value) if self._is_csv else str(value)
 
-def _json_rows(data: bytes, first: int) -> Iterator[tuple[int, Any]]:
-    for number, text in enumerate(data.splitlines(), start=first + 1):
-        if not text.strip():
-            continue
-        try:
-            row = json.loads(text.decode("utf-8"))
-        except (ValueError, RecursionError) as error:
-            yield number, f"line {number}: {' '.join(str(error).split())[:100]}"
-            continue
-        yield number, row if isinstance(row, dict) else f"line {number}: no object"
+
+class _Row(NamedTuple):
+    """One row: its bytes end at `stop`, its lines before `next_line`.
+
+    `values` are the bytes of a JSON line; the fields of a CSV row, each byte a letter
+    (latin-1); or what is wrong with it, in words.
+    """
+
+    stop: int
+    line: int
+    next_line: int
+    values: bytes | list[str] | str
+
+
+def _json_rows(file: BinaryIO, stop: int, line: int) -> Iterator[_Row]:
+    while text := file.readline(_MAX_BYTES):
+        stop += len(text)
+        values: bytes | str = text
+        if len(text) == _MAX_BYTES and not text.endswith(b"\n"):
+            while (more := file.readline(_MAX_BYTES)) and not more.endswith(b"\n"):
+                stop += len(more)
+            stop += len(more)
+            values = f"more than {_MAX_BYTES:,} bytes in a line"
+        if text.strip():
+            yield _Row(stop, line, line + 1, values)
+        line += 1
+
+
+def _csv_rows(file: BinaryIO, start: int, first: int) -> Iterator[_Row]:
+    # One letter a byte: so that letters read are bytes read.
+    with io.TextIOWrapper(file, encoding="latin-1", newline="") as letters:
+        lines = _Lines(letters)
+        reader = csv.reader(lines)
+        while True:
+            line = first + lines.count
+            values: list[str] | str
+            try:
+                with _field_limit(_MAX_BYTES):
+                    values = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                values = str(error)
+            if values:
+                yield _Row(start + lines.length, line, first + lines.count, values)
+
+
+class _Lines:
+    """Lines of a file, none longer than is allowed, with their count and length."""
+
+    def __init__(self, file: io.TextIOWrapper) -> None:
+        self._file = file
+        self.count = self.length = 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        text = self._file.readline(_MAX_BYTES)
+        if not text:
+            raise StopIteration
+        self.count += 1
+        self.length += len(text)
+        if len(text) < _MAX_BYTES or text[-1] in "\r\n":
+            return text
+        while (more := self._file.readline(_MAX_BYTES)) and more[-1] not in "\r\n":
+            self.length += len(more)
+        self.length += len(more)
+        raise csv.Error(f"more than {_MAX_BYTES:,} bytes in a line")
+
+
+@contextlib.contextmanager
+def _field_limit(limit: int) -> Iterator[None]:
+    """Longer fields than the 131,072 letters that the csv module starts with."""
+    before = csv.field_size_limit(limit)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _decoded(field: str) -> str:
+    return field.encode("latin-1").decode("utf-8", "backslashreplace")

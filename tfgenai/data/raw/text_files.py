@@ -8,7 +8,14 @@ from pathlib import Path
 
 from tfgenai.core.errors import ConfigError, DataNotFoundError
 from tfgenai.data.raw.example import Example
-from tfgenai.data.raw.reading import to_example, unreadable
+from tfgenai.data.raw.labels import printable
+from tfgenai.data.raw.reading import (
+    MAX_TEXT_BYTES,
+    of_file,
+    to_example,
+    too_large,
+    unreadable,
+)
 from tfgenai.data.raw.source import Chunk, RawSource
 
 _BLOCK = 2**20
@@ -60,15 +67,20 @@ class TextFiles(RawSource):
     def read(self, chunk: Chunk) -> Iterator[Example]:
         """See `RawSource.read`; empty documents are no documents."""
         name = Path(chunk.file).name if len(self._files) == 1 else chunk.file
+        if self._separator is None:
+            yield of_file(name, Path(chunk.file), "text")
+            return
+        name = printable(name)
+        size = chunk.stop - chunk.start
+        if size > MAX_TEXT_BYTES:
+            yield too_large(f"{name}#{chunk.start:012d}", size, MAX_TEXT_BYTES)
+            return
         try:
             with open(chunk.file, "rb") as file:
                 file.seek(chunk.start)
-                data = file.read(chunk.stop - chunk.start if chunk.stop else -1)
+                data = file.read(size)
         except OSError as error:
-            yield unreadable(name, error)
-            return
-        if self._separator is None:
-            yield to_example(name, data, "text")
+            yield unreadable(f"{name}#{chunk.start:012d}", error)
             return
         mark, place = self._separator.encode(), chunk.start
         for document in data.split(mark):
@@ -81,7 +93,8 @@ class TextFiles(RawSource):
         digest = hashlib.sha256(repr(self._separator).encode())
         for name in self._files:
             found = os.stat(name)
-            digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+            words = f"{name}\0{found.st_size}\0{found.st_mtime_ns}\0"
+            digest.update(words.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
 

@@ -193,7 +193,7 @@ def parse_example(data: bytes) -> dict[str, list[Any]]:
             if inner != 1:
                 continue
             parts = dict(_fields(entry))
-            key = bytes(parts.get(1, b"")).decode("utf-8")
+            key = _bytes(parts.get(1, b"")).decode("utf-8")
             features[key] = [
                 value
                 for kind, values in _fields(parts.get(2, b""))
@@ -202,12 +202,21 @@ def parse_example(data: bytes) -> dict[str, list[Any]]:
     return features
 
 
+def _bytes(value: Any) -> bytes:
+    """What must be bytes; `bytes(n)` of a number would make that many."""
+    if not isinstance(value, bytes):
+        raise ValueError("no tf.train.Example")
+    return value
+
+
 def _values(kind: int, data: bytes) -> list[Any]:
     values: list[Any] = []
     for _, value in _fields(data):
         if kind == 1:
-            values.append(value)
+            values.append(_bytes(value))
         elif kind == 2:
+            if len(_bytes(value)) % 4:
+                raise ValueError("no tf.train.Example")
             values += [one[0] for one in struct.iter_unpack("<f", value)]
         elif isinstance(value, int):
             values.append(_signed(value))
@@ -222,7 +231,7 @@ def _values(kind: int, data: bytes) -> list[Any]:
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
     """Numbers and values of a message's fields: bytes, or integers."""
     place = 0
-    while place < len(data):
+    while place < len(_bytes(data)):
         key, place = _varint(data, place)
         wire = key & 7
         if wire == 0:

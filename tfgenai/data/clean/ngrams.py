@@ -6,6 +6,7 @@ Fingerprinting", SIGMOD): the least hash in every window of `window` n-grams. An
 `n + window - 1` words that two texts share is then found.
 """
 
+import hashlib
 import re
 
 import numpy as np
@@ -103,8 +104,6 @@ def winnowed(text: str, num_words: int) -> np.ndarray:
 
 
 def _hash(word: str) -> int:
-    """FNV-1a of 64 bits, the same in every process."""
-    value = 0xCBF29CE484222325
-    for byte in word.encode("utf-8", "surrogatepass"):
-        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
-    return value
+    """A hash of 64 bits, the same in every process."""
+    data = word.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")

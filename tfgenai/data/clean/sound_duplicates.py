@@ -3,9 +3,9 @@
 import functools
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import csr_array
 
+from tfgenai.data.clean.bands import linked_groups
 from tfgenai.data.clean.facts import Fact, Facts
 from tfgenai.data.clean.rule import RULES, Action, SetRule
 from tfgenai.data.clean.sound_rule import require, sound_of
@@ -83,12 +83,7 @@ class NearDuplicateSound(SetRule):
             return []
         rows, others, _, same = self._pairs(facts)
         pairs = np.concatenate([np.stack([rows, others], axis=1), same])
-        shape = (len(facts), len(facts))
-        links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape)
-        names = connected_components(links, directed=False)[1]
-        order = np.argsort(names, kind="stable")
-        ends = np.flatnonzero(np.diff(names[order])) + 1
-        return [group.tolist() for group in np.split(order, ends) if len(group) > 1]
+        return linked_groups(len(facts), pairs[:, 0], pairs[:, 1])
 
     def _pairs(
         self, facts: Facts

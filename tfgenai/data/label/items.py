@@ -1,7 +1,6 @@
 """Items: examples of a raw source by id, read when they are shown."""
 
 import collections
-import html
 import io
 
 import numpy as np
@@ -83,7 +82,3 @@ class Items:
         size = (picture.width * scale, picture.height * scale)
         picture.resize(size, Image.Resampling.NEAREST).save(buffer, "PNG")
         return buffer.getvalue(), "image/png"
-
-    def title(self, name: str) -> str:
-        """The id, for HTML."""
-        return html.escape(name)

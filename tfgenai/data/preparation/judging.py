@@ -115,12 +115,12 @@ def judge(
             "the rules with `action: keep`, which drops nothing."
         )
     alive = facts.of(rows)
-    names = assign_splits(facts, alive, rows, table, leak_rules, split)
+    measured = [(rule, facts.of(rows, rule)) for rule in leak_rules]
+    names = assign_splits(alive, table.take(rows), measured, split)
     order = split_order(names, split)
     found: list[Leak] = []
     if len(order) > 1:
-        columns = [facts.of(rows, rule) for rule in leak_rules]
-        found = find_leaks(alive, names, order, leak_rules, columns)
+        found = find_leaks(names, order, measured)
     splits: list[str | None] = [None] * len(is_in)
     for row, name in zip(rows.tolist(), names, strict=True):
         splits[row] = name

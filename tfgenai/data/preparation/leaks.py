@@ -26,22 +26,18 @@ class Leak:
 
 
 def find_leaks(
-    facts: Facts,
     splits: Sequence[str],
     order: Sequence[str],
-    rules: Sequence[SetRule],
-    columns: Sequence[Facts],
+    measured: Sequence[tuple[SetRule, Facts]],
 ) -> list[Leak]:
     """What stands in two splits.
 
     Args:
-        facts: all examples.
-        splits: the split of each.
+        splits: the split of each example.
         order: names of the splits; a leak is counted against the one that comes first,
             training before test.
-        rules: what is compared: `ExactDuplicate`, `SharedNgrams`, or a rule whose
-            `groups` are near duplicates.
-        columns: for each rule the facts it measured, row by row those of `facts`.
+        measured: what is compared: `ExactDuplicate`, `SharedNgrams`, or a rule whose
+            `groups` are near duplicates, with the facts of all examples that it needs.
 
     Returns:
         At most one leak for each example and kind, in the order of rows.
@@ -49,7 +45,7 @@ def find_leaks(
     places = {name: place for place, name in enumerate(order)}
     rank = [places[name] for name in splits]
     leaks: list[Leak] = []
-    for rule, own in zip(rules, columns, strict=True):
+    for rule, own in measured:
         if isinstance(rule, SharedNgrams):
             found = _shared(own, rank)
             leaks += [Leak(row, other, "ngrams") for row, other in found.items()]

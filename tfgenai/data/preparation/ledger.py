@@ -10,8 +10,6 @@ from tfgenai.data.clean.rule import Rule
 from tfgenai.data.preparation.judging import Judgement
 from tfgenai.data.preparation.survey import FINDING, split_rules
 
-FATES = ("kept", "repaired", "dropped")
-
 
 def make_ledger(judgement: Judgement) -> pa.Table:
     """The ledger of a judgement, in the order of ids.

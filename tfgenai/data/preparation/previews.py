@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from tfgenai.data.preparation.files import read_table
 from tfgenai.data.preparation.judging import Judgement
-from tfgenai.data.preparation.survey import Survey
+from tfgenai.data.preparation.survey import PREVIEW_SCHEMA, Survey
 
 PREVIEWS_IN_ALL = 8
 
@@ -45,12 +45,4 @@ def choose_previews(
             for rule in names.get(row["id"], ()):
                 chosen.append({"id": row["id"], "rule": rule, "before": row["content"]})
     chosen.sort(key=lambda row: (row["rule"], row["id"]))
-    schema = pa.schema(
-        [
-            ("id", pa.string()),
-            ("rule", pa.string()),
-            ("before", pa.large_binary()),
-            ("after", pa.large_binary()),
-        ]
-    )
-    return pa.Table.from_pylist(chosen, schema=schema)
+    return pa.Table.from_pylist(chosen, schema=PREVIEW_SCHEMA)

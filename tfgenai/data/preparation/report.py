@@ -3,7 +3,6 @@
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,14 @@ import pyarrow.compute as pc
 import tfgenai
 from tfgenai.core import storage
 from tfgenai.core.pages import template_environment
-from tfgenai.data.clean.rule import ExampleRule
 from tfgenai.data.preparation.contents import Content, decode_content
-from tfgenai.data.preparation.exceptions import Exceptions
 from tfgenai.data.preparation.files import read_table
 from tfgenai.data.preparation.histograms import histograms
 from tfgenai.data.preparation.measures import MEASURES
 from tfgenai.data.preparation.prepared import Prepared
-from tfgenai.data.preparation.recipe import PrepareRecipe
 from tfgenai.data.preparation.showing import show, show_change
-from tfgenai.data.raw.example import Example, Kind
+from tfgenai.data.raw.example import Kind
 
-_PERSONAL = "personal_data"
 _SAMPLES = 12
 _UNSEEN = 8  # examples of a rule that have no content to show
 _CLASSES = 40
@@ -98,37 +93,17 @@ def _previews(prepared: Prepared) -> dict[str, list[dict[str, Any]]]:
                 elif not shown[key[1]] and len(found.get(key[1], ())) < _UNSEEN:
                     unseen = {"id": key[0], "reason": words, "before": None}
                     found.setdefault(key[1], []).append({**unseen, "after": None})
-    mask = _mask(prepared)
     for row in rows:
-        before = mask(row["id"], _decode(row["before"], prepared.kind))
+        before = _decode(row["before"], prepared.kind)
         views: tuple[dict[str, str] | None, ...] = (show(before), None)
         if row["after"] is not None:
-            after = mask(row["id"], _decode(row["after"], prepared.kind))
+            after = _decode(row["after"], prepared.kind)
             is_same = isinstance(before, str) and before == after
             views = (show(after), None) if is_same else show_change(before, after)
         one = {"id": row["id"], "before": views[0], "after": views[1]}
         one["reason"] = reasons.get((row["id"], row["rule"]), "")
         found.setdefault(row["rule"], []).append(one)
     return found
-
-
-def _mask(prepared: Prepared) -> Callable[[str, Content], Content]:
-    """Masks what the recipe has masked: the page is shown to more people than data."""
-    recipe = PrepareRecipe.load(prepared.path / "recipe.yaml")
-    excepted = Exceptions.of((one.id, one.rule) for one in recipe.exceptions)
-    sections = [one for one in recipe.rules(prepared.kind) if one.rule == _PERSONAL]
-    rule = sections[0].make() if sections else None
-    if not isinstance(rule, ExampleRule) or rule.action == "keep":
-        return lambda name, content: content
-
-    def mask(name: str, content: Content) -> Content:
-        example = Example(name, content)
-        if excepted.covers(name, _PERSONAL) or rule.check(example) is None:
-            return content
-        masked = rule.repair(example).content
-        return content if masked is None else masked
-
-    return mask
 
 
 def _decode(data: bytes, kind: Kind) -> Content:

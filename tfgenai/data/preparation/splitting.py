@@ -6,32 +6,29 @@ import numpy as np
 import pyarrow as pa
 
 from tfgenai.core.errors import DataError
+from tfgenai.data.clean.bands import group_numbers
 from tfgenai.data.clean.facts import Facts
 from tfgenai.data.clean.ngrams import SharedNgrams
 from tfgenai.data.clean.rule import SetRule
 from tfgenai.data.partitioning import partition
-from tfgenai.data.preparation.columns import FactColumns
 from tfgenai.data.preparation.recipe import SplitSection
 
 _USUAL_ORDER = ("train", "validation", "valid", "val", "test")
 
 
 def assign_splits(
-    facts: FactColumns,
     alive: Facts,
-    rows: np.ndarray,
     table: pa.Table,
-    rules: Sequence[SetRule],
+    measured: Sequence[tuple[SetRule, Facts]],
     split: SplitSection,
 ) -> list[str]:
     """The split of each example that is still in.
 
     Args:
-        facts: of all examples.
-        alive: of those that are still in.
-        rows: int64 `(k,)`, which these are.
-        table: the survey.
-        rules: those whose `groups` are copies, which stay together.
+        alive: what is known of them.
+        table: their rows of the survey.
+        measured: rules whose `groups` are copies, which stay together, with the facts
+            that they need.
         split: how splits are made.
 
     Raises:
@@ -50,41 +47,47 @@ def assign_splits(
                 "the files out in folders train/ and test/, or leave `given` out."
             )
         return [str(name) for name in alive.splits]
-    block = _Union(len(rows))
-    for rule in rules:
-        if not isinstance(rule, SharedNgrams):
-            for group in rule.groups(facts.of(rows, rule)):
-                block.join(group)
-    wanted = table.select(["group", "time"]).take(rows)
+    blocks = [
+        group
+        for rule, own in measured
+        if not isinstance(rule, SharedNgrams)
+        for group in rule.groups(own)
+    ]
     if split.by == "group":
         by_name: dict[str, list[int]] = {}
-        for row, name in enumerate(wanted["group"].to_pylist()):
+        for row, name in enumerate(table["group"].to_pylist()):
             if name is not None:
                 by_name.setdefault(name, []).append(row)
         if not by_name:
             raise _without("group")
-        for group in by_name.values():
-            block.join(group)
+        blocks += by_name.values()
     times, labels = None, None
     if split.by == "time":
-        times = wanted["time"].to_pylist()
+        times = table["time"].to_pylist()
         if None in times:
             raise _without("time")
     elif split.by == "label" or (split.by is None and any(alive.labels)):
         labels = np.array([label or "" for label in alive.labels])
     parts = partition(
-        len(rows),
+        len(alive),
         split.shares,
         labels=None if labels is None else np.unique(labels, return_inverse=True)[1],
-        groups=block.roots(),
+        groups=_numbers(len(alive), blocks),
         times=times,
         seed=split.seed,
     )
-    names = [""] * len(rows)
+    names = [""] * len(alive)
     for name, members in parts.items():
         for row in members.tolist():
             names[row] = name
     return names
+
+
+def _numbers(count: int, blocks: Sequence[Sequence[int]]) -> np.ndarray:
+    """For each row a number that it shares with the rows it must stay with."""
+    firsts = [block[0] for block in blocks for _ in block]
+    rows = [row for block in blocks for row in block]
+    return group_numbers(count, np.array(firsts, np.int64), np.array(rows, np.int64))
 
 
 def _without(what: str) -> DataError:
@@ -103,27 +106,3 @@ def split_order(names: Sequence[str], split: SplitSection) -> list[str]:
     return [name for name in _USUAL_ORDER if name in found] + sorted(
         found.difference(_USUAL_ORDER)
     )
-
-
-class _Union:
-    """Sets of rows that grow together."""
-
-    def __init__(self, size: int) -> None:
-        self._parent = list(range(size))
-
-    def join(self, rows: Sequence[int]) -> None:
-        first = self._root(rows[0])
-        for row in rows[1:]:
-            other = self._root(row)
-            # The least row is the root, whatever the order of joining.
-            first, other = min(first, other), max(first, other)
-            self._parent[other] = first
-
-    def roots(self) -> np.ndarray:
-        return np.array([self._root(row) for row in range(len(self._parent))])
-
-    def _root(self, row: int) -> int:
-        while self._parent[row] != row:
-            self._parent[row] = self._parent[self._parent[row]]
-            row = self._parent[row]
-        return row

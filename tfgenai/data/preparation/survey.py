@@ -29,6 +29,15 @@ FINDING = pa.struct(
     [("rule", pa.string()), ("action", pa.string()), ("reason", pa.string())]
 )
 
+PREVIEW_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("rule", pa.string()),
+        ("before", pa.large_binary()),
+        ("after", pa.large_binary()),
+    ]
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Survey:
@@ -64,12 +73,8 @@ class Survey:
         """
         if self.is_done(chunk.number):
             return chunk.number
-        rows, facts, contents, previews = (
-            [],
-            [],
-            [],
-            _Previews(self.rules, self.exceptions),
-        )
+        rows, facts, contents = [], [], []
+        previews = _Previews(self.rules, self.exceptions)
         for example in self.source.read(chunk):
             row, left = self._judge(example, previews)
             rows.append(row)
@@ -227,12 +232,4 @@ class _Previews:
         return encode(settle(example))
 
     def table(self) -> pa.Table:
-        schema = pa.schema(
-            [
-                ("id", pa.string()),
-                ("rule", pa.string()),
-                ("before", pa.large_binary()),
-                ("after", pa.large_binary()),
-            ]
-        )
-        return pa.Table.from_pylist(self._rows, schema=schema)
+        return pa.Table.from_pylist(self._rows, schema=PREVIEW_SCHEMA)

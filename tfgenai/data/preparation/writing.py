@@ -27,10 +27,7 @@ class Writing:
     folder: Path
 
     def work_on(self, number: int) -> int:
-        """Writes the files of a chunk, unless they are there; returns its number."""
-        done = self.work / f"written-{number:06d}"
-        if done.exists():
-            return number
+        """Writes the files of a chunk that are not there yet; returns its number."""
         plan = read_table(self.work / f"plan-{number:06d}.parquet").to_pylist()
         table = read_table(self.work / f"contents-{number:06d}.parquet")
         places = {name: place for place, name in enumerate(table["id"].to_pylist())}
@@ -39,6 +36,9 @@ class Writing:
             rows.setdefault(row["split"], []).append(row)
         schema = split_schema(self.kind)
         for split, wanted in rows.items():
+            path = self.folder / f"{split}-{number:06d}.parquet"
+            if path.exists():
+                continue
             contents = table["content"].take([places[row["id"]] for row in wanted])
             columns = {
                 name: pa.array([row[name] for row in wanted], schema.field(name).type)
@@ -46,11 +46,8 @@ class Writing:
                 if name != "content"
             }
             columns["content"] = contents.cast(schema.field("content").type)
-            write_table(
-                self.folder / f"{split}-{number:06d}.parquet",
-                pa.table({name: columns[name] for name in COLUMNS}, schema=schema),
-            )
-        done.touch()
+            table_of_split = {name: columns[name] for name in COLUMNS}
+            write_table(path, pa.table(table_of_split, schema=schema))
         return number
 
 

@@ -56,6 +56,20 @@ class WeightAverage:
         """The (weight, shadow) pairs; empty when there is no average."""
         return list(zip(self._weights, self._shadows, strict=True))
 
+    def settle(self, weights: Sequence[keras.Variable]) -> None:
+        """Writes the averages of some weights into them, before they are frozen."""
+        chosen = {id(weight) for weight in weights}
+        for weight, shadow in self.pairs:
+            if id(weight) in chosen:
+                weight.assign(tf.cast(shadow.value, weight.dtype))
+
+    def follow(self, weights: Sequence[keras.Variable]) -> None:
+        """Writes weights into their averages, after they were changed by hand."""
+        chosen = {id(weight) for weight in weights}
+        for weight, shadow in self.pairs:
+            if id(weight) in chosen:
+                shadow.assign(tf.cast(weight.value, tf.float32))
+
     def update(self) -> None:
         """Moves the shadows towards the weights; called once per training step."""
         if self.decay is None:

@@ -54,6 +54,8 @@ class GenerativeModel(Generation, Fitting):
     # Figures that `compute_losses(training=False)` returns besides: dear to compute.
     evaluation_names: tuple[str, ...] = ()
     optimizer_names: tuple[str, ...] = ("optimizer",)
+    # Adapters and frozen variables: what was done to a model after it was made.
+    adaptation: Any = None
 
     def __init__(
         self,
@@ -449,8 +451,11 @@ class GenerativeModel(Generation, Fitting):
         return model
 
     def get_config(self) -> dict[str, Any]:
-        """The base class's constructor arguments; subclasses add theirs."""
-        return {
+        """The base class's constructor arguments; subclasses add theirs.
+
+        A model that was changed since it was made says so under `adaptation`.
+        """
+        config: dict[str, Any] = {
             "name": self.name,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "seed": self.seed,
@@ -460,6 +465,9 @@ class GenerativeModel(Generation, Fitting):
                 else self.ema_decay
             ),
         }
+        if self.adaptation is not None:
+            config["adaptation"] = keras.saving.serialize_keras_object(self.adaptation)
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
@@ -472,7 +480,11 @@ class GenerativeModel(Generation, Fitting):
             else value
             for key, value in config.items()
         }
-        return cls(**revived)
+        adaptation = revived.pop("adaptation", None)
+        model = cls(**revived)
+        if adaptation is not None:
+            adaptation.apply(model)
+        return model
 
 
 def _keep_from_decay(

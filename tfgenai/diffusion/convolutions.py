@@ -30,6 +30,9 @@ class Convolution(keras.layers.Layer):
         seed: seed of the kernel.
     """
 
+    takes_adapters = True  # see `layers.adapters`: linear in its kernel
+    activation = None
+
     def __init__(
         self,
         filters: int,
@@ -65,14 +68,14 @@ class Convolution(keras.layers.Layer):
         self.built = True
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Convolves, with zeros around the image."""
-        x = tf.nn.conv2d(
-            x,
-            tf.convert_to_tensor(self.kernel),
-            strides=self._sides(self.stride),
-            padding="SAME",
-        )
+        """Convolves, and adds the bias."""
+        x = self.convolution_op(x, tf.convert_to_tensor(self.kernel))
         return self._add_bias(x)
+
+    def convolution_op(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """Convolves with a kernel of any number of channels, zeros around the image."""
+        strides = self._sides(self.stride)
+        return tf.nn.conv2d(x, kernel, strides=strides, padding="SAME")
 
     def compute_output_shape(self, x_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Sizes divided by the stride."""
@@ -111,9 +114,8 @@ class UpsamplingConvolution(Convolution):
     neighbours in each axis. That is 4/9 of the multiplications.
     """
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def convolution_op(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Doubles the size and convolves."""
-        kernel = tf.convert_to_tensor(self.kernel)
         for axis in range(self.spatial_axes):
             before, after = [[0, 0]] * 4, [[0, 0]] * 4
             before[axis], after[axis] = [1, 0], [0, 1]
@@ -122,19 +124,18 @@ class UpsamplingConvolution(Convolution):
         kernel = tf.reverse(kernel, axis=list(range(self.spatial_axes)))
         shape = tf.shape(x)
         factors = self._sides(2)
-        x = tf.nn.conv2d_transpose(
+        return tf.nn.conv2d_transpose(
             x,
             tf.transpose(kernel, (0, 1, 3, 2)),
             output_shape=(
                 shape[0],
                 x.shape[1] * factors[0],
                 x.shape[2] * factors[1],
-                self.filters,
+                kernel.shape[-1],
             ),
             strides=factors,
             padding="SAME",
         )
-        return self._add_bias(x)
 
     def compute_output_shape(self, x_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Twice the sizes."""

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfgenai.core.conditions import Condition
 from tfgenai.diffusion.levels import Level, expand
+from tfgenai.layers.adapters import adapter_rows, current_rows
 
 GUIDANCE_SCALE = "guidance_scale"
 
@@ -168,13 +169,15 @@ class ClassifierFreeGuidance(Guidance):
             return model.predict_output(x, level, rows, yes, previous)
 
         def guided() -> tf.Tensor:
-            outputs = model.predict_output(
-                _twice(x),
-                Level(*(_twice(value) for value in level)),
-                {name: _twice(value) for name, value in rows.items()},
-                tf.concat([yes, ~yes], 0),
-                _twice(previous),
-            )
+            asked = current_rows()
+            with adapter_rows(None if asked is None else _twice(asked)):
+                outputs = model.predict_output(
+                    _twice(x),
+                    Level(*(_twice(value) for value in level)),
+                    {name: _twice(value) for name, value in rows.items()},
+                    tf.concat([yes, ~yes], 0),
+                    _twice(previous),
+                )
             with_condition, without = tf.split(outputs, 2)
             return _combine(with_condition, without, scale, rows["guidance_rescale"])
 

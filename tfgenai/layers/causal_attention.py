@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from tfgenai.layers.adapters import adapt, adapters_of
 from tfgenai.layers.attention import rms_norm
 from tfgenai.layers.causal_mask import Visibility
 from tfgenai.layers.dropout import SeededDropout
@@ -234,8 +235,8 @@ class CausalAttention(keras.layers.Layer):
         """Queries, keys and values, `(batch, heads, tokens, head_dim)`."""
         kernel, bias = fused
         batch, tokens, _ = sizes(x)
-        rows = tf.reshape(tf.cast(x, self.compute_dtype), (-1, x.shape[-1]))
-        rows = tf.matmul(rows, kernel)
+        inputs = tf.reshape(tf.cast(x, self.compute_dtype), (-1, x.shape[-1]))
+        rows = self._adapted(inputs, tf.matmul(inputs, kernel))
         if bias is not None:
             rows = tf.nn.bias_add(rows, bias)
         heads = self.num_heads + 2 * self._groups
@@ -252,6 +253,15 @@ class CausalAttention(keras.layers.Layer):
             angles = rotary_angles(visibility.positions, self._size, self.rotary_base)
             query, key = rotate(query, angles), rotate(key, angles)
         return query, key, value
+
+    def _adapted(self, inputs: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        """Queries, keys and values side by side, with what their adapters add."""
+        layers = (self.query, self.key, self.value)
+        if all(adapters_of(layer) is None for layer in layers):
+            return rows
+        parts = tf.split(rows, [layer.units for layer in layers], axis=1)
+        pairs = zip(layers, parts, strict=True)
+        return tf.concat([adapt(layer, inputs, y) for layer, y in pairs], axis=1)
 
     def _attend(
         self,

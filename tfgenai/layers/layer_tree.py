@@ -1,0 +1,87 @@
+"""The layers and variables of a model, each under the path that leads to it."""
+
+import tfgenai.core.backend  # noqa: F401  # isort: skip
+
+import fnmatch
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+
+from tfgenai.layers.adapters.layer_adapters import LayerAdapters
+
+
+def named_layers(model: Any) -> list[tuple[str, Any]]:
+    """Every layer below a model, once, in an order that only its making decides.
+
+    Args:
+        model: a Keras model or layer.
+
+    Returns:
+        Pairs of path and layer; a path is the names from the model on, such as
+        `decoder/block_0/attention/query`. Adapters are no layers of their own.
+    """
+    return list(_walk(model, "", {id(model)}))
+
+
+def _walk(layer: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    for child in layer._layers:
+        is_other = isinstance(child, (keras.metrics.Metric, LayerAdapters))
+        if is_other or id(child) in seen:
+            continue
+        seen.add(id(child))
+        path = f"{prefix}{child.name}"
+        yield path, child
+        yield from _walk(child, f"{path}/", seen)
+
+
+def base_variables(model: Any) -> list[tuple[str, keras.Variable]]:
+    """The variables of a model as it was made: no adapters, averages and counters.
+
+    Args:
+        model: a Keras model.
+
+    Returns:
+        Pairs of path and variable, such as `decoder/block_0/attention/query/kernel`.
+    """
+    found = []
+    for path, layer in [("", model), *named_layers(model)]:
+        prefix = f"{path}/" if path else ""
+        for variable in layer._trainable_variables + layer._non_trainable_variables:
+            found.append((f"{prefix}{variable.name}", variable))
+    own = _counters_and_averages(model)
+    return [(path, each) for path, each in found if id(each) not in own]
+
+
+def _counters_and_averages(model: Any) -> set[int]:
+    if not hasattr(model, "ema"):
+        return set()
+    counters = ("step", "evaluation_step", "non_finite_step", "non_finite_loss")
+    return {id(getattr(model, name)) for name in counters} | {
+        id(shadow) for _, shadow in model.ema.pairs
+    }
+
+
+def matches(path: str, patterns: Iterable[str]) -> bool:
+    """Whether a path, or something above it, is named by one of several patterns.
+
+    Args:
+        path: names joined by `/`.
+        patterns: each a path or the end of one, where `*`, `?` and `[...]` stand for
+            what they do in file names.
+
+    Example:
+        >>> matches("decoder/block_0/attention/query", ["query"])
+        True
+        >>> matches("decoder/block_0/attention/query/kernel", ["block_*/attention"])
+        True
+        >>> matches("decoder/block_0/attention/query", ["key", "ery"])
+        False
+    """
+    names = path.split("/")
+    above = ["/".join(names[:i]) for i in range(1, len(names) + 1)]
+    return any(
+        fnmatch.fnmatchcase(each, pattern) or fnmatch.fnmatchcase(each, f"*/{pattern}")
+        for each in above
+        for pattern in patterns
+    )

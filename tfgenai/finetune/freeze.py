@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from tfgenai.layers.adaptation import Adaptation, settle_batch_norm
+from tfgenai.layers.adaptation import Adaptation
 from tfgenai.layers.layer_tree import base_variables, matches
 
 _SHOWN = 12
@@ -76,18 +76,14 @@ def freeze(model: keras.Model, *patterns: str, verbose: bool = True) -> Trainabl
         >>> print(unfreeze(gpt, "query", "final_norm", verbose=False))
         88 of 3,336 weights train (2.64%).
     """
-    chosen = [v for v in _chosen(model, patterns) if v.trainable]
-    if hasattr(model, "ema"):
-        model.ema.settle(chosen)
-    for variable in chosen:
-        variable.trainable = False
+    Adaptation.of(model).freeze(_chosen(model, patterns))
     return _after_change(model, verbose)
 
 
 def unfreeze(
     model: keras.Model, *patterns: str, verbose: bool = True
 ) -> TrainableCount:
-    """Lets variables train again; see `freeze`.
+    """Lets variables train again that `freeze` or an adapter froze.
 
     Args:
         model: any Keras model.
@@ -100,10 +96,7 @@ def unfreeze(
     Raises:
         ValueError: if a pattern matches nothing.
     """
-    for variable in _chosen(model, patterns):
-        # What was never meant to train, such as statistics, stays as it is.
-        if variable.value.trainable:
-            variable.trainable = True
+    Adaptation.of(model).unfreeze(_chosen(model, patterns))
     return _after_change(model, verbose)
 
 
@@ -142,8 +135,6 @@ def require_matches(patterns: tuple[str, ...], paths: list[str], what: str) -> N
 
 
 def _after_change(model: Any, verbose: bool) -> TrainableCount:
-    settle_batch_norm(model)
-    model.adaptation = Adaptation(model)
     require_compile(model)
     count = count_trainable(model)
     if verbose:

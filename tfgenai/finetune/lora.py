@@ -15,7 +15,7 @@ from tfgenai.finetune.freeze import (
     require_matches,
 )
 from tfgenai.layers import Initializers
-from tfgenai.layers.adaptation import Adaptation, settle_batch_norm
+from tfgenai.layers.adaptation import Adaptation
 from tfgenai.layers.adapters import (
     AdapterOptions,
     LayerAdapters,
@@ -98,18 +98,12 @@ def add_adapter(
     model: Any, layers: Sequence[Any], options: AdapterOptions, *, seed: int
 ) -> None:
     """Makes the weights of an adapter on some layers, and freezes what is below."""
-    every = [variable for _, variable in base_variables(model)]
-    if hasattr(model, "ema"):
-        model.ema.settle([v for v in every if v.trainable])
-    for variable in every:
-        variable.trainable = False
-    settle_batch_norm(model)
+    Adaptation.of(model).freeze(variable for _, variable in base_variables(model))
     new = Initializers(seed, _STREAM)
     # Variables must be made under the strategy that the model was made under.
     with model.distribute_strategy.scope():
         for layer in layers:
             attach(layer).add(layer, options, seed=new.next_seed())
-    model.adaptation = Adaptation(model)
     require_compile(model)
 
 
@@ -140,7 +134,7 @@ def use_adapter(
     weights = {adapter: 1.0} if isinstance(adapter, str) else dict(adapter or {})
     known = adapter_names(model)
     for name, weight in weights.items():
-        _require_known(name, known)
+        require_known(name, known)
         if not isinstance(weight, (int, float)) or not math.isfinite(weight):
             raise ValueError(
                 f"A finite weight was expected. Received: adapter[{name!r}]={weight!r}."
@@ -161,7 +155,7 @@ def remove_adapter(model: keras.Model, name: str) -> None:
         ValueError: if it is unknown, or adapters are merged.
     """
     refuse_merged(model)
-    _require_known(name, adapter_names(model))
+    require_known(name, adapter_names(model))
     for _, found in adapted_layers(model):
         if name in found.options:
             found.remove(name)
@@ -245,19 +239,36 @@ def refuse_merged(model: Any) -> None:
 
 
 def _targets(model: Any, patterns: tuple[str, ...]) -> list[Any]:
-    named = named_layers(model)
-    able = [(path, layer) for path, layer in named if kind_of(layer) is not None]
-    # A layer that has no weights yet cannot say how large an adapter would be.
-    if not all(layer.built for _, layer in able):
+    meant = _meant_to_train(model)
+    able = {
+        path: layer
+        for path, layer in named_layers(model)
+        if layer.built
+        and (kind := kind_of(layer)) is not None
+        and id(kind.kernel(layer)) in meant
+    }
+    if not able:
         raise ValueError(
-            "A model with its weights made was expected. Received: "
-            f"model={model.name!r}, which was not built. Call it on data once."
+            "A model with Dense, EinsumDense, Embedding or convolution layers whose "
+            f"weights are made was expected. Received: model={model.name!r}, which has "
+            "none. Call it on data once if it was not built; otherwise freeze a part."
         )
-    require_matches(patterns, [path for path, _ in able], "layers that take adapters")
-    return [layer for path, layer in able if matches(path, patterns)]
+    require_matches(patterns, list(able), "layers that take adapters")
+    return [layer for path, layer in able.items() if matches(path, patterns)]
 
 
-def _require_known(name: str, known: Sequence[str]) -> None:
+def _meant_to_train(model: Any) -> set[int]:
+    """What trains, or did before it was frozen here; a frozen autoencoder does not."""
+    variables = [*model.trainable_variables, *Adaptation.of(model).frozen]
+    return {id(variable) for variable in variables}
+
+
+def require_known(name: str, known: Sequence[str]) -> None:
+    """Refuses a name that no adapter has.
+
+    Raises:
+        ValueError: if it is not among `known`.
+    """
     if name not in known:
         raise ValueError(
             f"One of the adapters {list(known)} was expected. Received: {name!r}."

@@ -12,6 +12,7 @@ from tfgenai.gpt.automaton import Automaton
 from tfgenai.gpt.constraints import Constraint, join
 from tfgenai.gpt.decoding import TokenLoop, Written
 from tfgenai.gpt.knobs import knob_conditions
+from tfgenai.layers.adapters import adapter_rows, current_rows
 
 BUCKET_NAME = "generate_up_to_{}_tokens"
 _PROMPTS, _TEXTS = "prompts", "texts"
@@ -333,12 +334,19 @@ class Endpoints:
                 max_written=max_written,
             )
 
-            def write(prompts: tf.Tensor, num_prompt: tf.Tensor, rows: Rows) -> Written:
+            def write(
+                prompts: tf.Tensor,
+                num_prompt: tf.Tensor,
+                rows: Rows,
+                adapters: tf.Tensor | None,
+            ) -> Written:
                 state = self._grammar_state(prompts, num_prompt, rows)
-                return loop.write(prompts, num_prompt, {**rows, "grammar": state})
+                with adapter_rows(adapters):
+                    return loop.write(prompts, num_prompt, {**rows, "grammar": state})
 
             self._loops[key] = tf.function(write, autograph=False)
-        return self._loops[key](prompts, num_prompt, rows)
+        # One graph serves several signatures; it cannot reach for a tensor of one.
+        return self._loops[key](prompts, num_prompt, rows, current_rows())
 
     def _grammar_state(
         self, prompts: tf.Tensor, num_prompt: tf.Tensor, rows: Rows

@@ -3,7 +3,7 @@
 import tfgenai.core.backend  # noqa: F401  # isort: skip
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -29,27 +29,62 @@ class Adaptation:
     ) -> None:
         self._model = None if model is None else weakref.ref(model)
         self._description = description
+        self.frozen: list[keras.Variable] = []
+
+    @classmethod
+    def of(cls, model: Any) -> "Adaptation":
+        """The adaptation of a model; made if nothing was done to it yet."""
+        if getattr(model, "adaptation", None) is None:
+            model.adaptation = cls(model)
+        adaptation: Adaptation = model.adaptation
+        return adaptation
+
+    def freeze(self, variables: Iterable[keras.Variable]) -> None:
+        """Freezes those that train, each at its average where there is one.
+
+        Batch normalisation whose weights are frozen keeps its statistics, too.
+        """
+        model = self._owner()
+        chosen = [variable for variable in variables if variable.trainable]
+        if hasattr(model, "ema"):
+            model.ema.settle(chosen)
+        for variable in chosen:
+            variable.trainable = False
+        self.frozen += chosen
+        _settle_batch_norm(model)
+
+    def unfreeze(self, variables: Iterable[keras.Variable]) -> None:
+        """Lets those train that were frozen by `freeze`."""
+        asked = {id(variable) for variable in variables}
+        chosen = [variable for variable in self.frozen if id(variable) in asked]
+        for variable in chosen:
+            variable.trainable = True
+        self.frozen = [each for each in self.frozen if id(each) not in asked]
+        _settle_batch_norm(self._owner())
 
     def apply(self, model: Any) -> None:
         """Does the same to a model that was made alike."""
-        description = self._description or {}
+        description = self._description or {"layers": {}, "frozen": []}
         layers = [layer for _, layer in named_layers(model)]
         for number, entry in description["layers"].items():
             layer = layers[int(number)]
             found = attach(layer)
             for options in entry["adapters"]:
                 found.add(layer, AdapterOptions.from_dict(options), seed=0)
+            for name in found.options:
+                for variable in found.parts(name).values():
+                    variable.trainable = name in entry["active"]
             found.active = dict(entry["active"])
             if entry["is_merged"]:
                 found.keep_base(layer)
-        freeze_variables(model, description["frozen"])
-        model.adaptation = Adaptation(model)
+        variables = base_variables(model)
+        Adaptation.of(model).freeze(variables[i][1] for i in description["frozen"])
 
     def get_config(self) -> dict[str, Any]:
         """Adapters by the number of their layer, and numbers of frozen variables."""
-        model = self._model() if self._model is not None else None
-        if model is None:
+        if self._model is None:
             return {"description": self._description}
+        model = self._owner()
         layers = {}
         for number, (_, layer) in enumerate(named_layers(model)):
             found = adapters_of(layer)
@@ -59,12 +94,16 @@ class Adaptation:
                     "active": dict(found.active),
                     "is_merged": found.is_merged,
                 }
-        frozen = [
+        frozen = {id(variable) for variable in self.frozen}
+        numbers = [
             number
             for number, (_, variable) in enumerate(base_variables(model))
-            if not variable.trainable and variable_was_made_to_train(variable)
+            if id(variable) in frozen
         ]
-        return {"description": {"layers": layers, "frozen": frozen}}
+        return {"description": {"layers": layers, "frozen": numbers}}
+
+    def _owner(self) -> Any:
+        return None if self._model is None else self._model()
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Adaptation":
@@ -72,30 +111,10 @@ class Adaptation:
         return cls(**config)
 
 
-def freeze_variables(model: Any, numbers: Sequence[int]) -> None:
-    """Freezes variables by their numbers in `base_variables`.
-
-    Batch normalisation whose scale and offset are frozen keeps its statistics, too.
-    """
-    chosen = set(numbers)
-    for number, (_, variable) in enumerate(base_variables(model)):
-        if number in chosen:
-            variable.trainable = False
-    settle_batch_norm(model)
-
-
-def settle_batch_norm(model: Any) -> None:
+def _settle_batch_norm(model: Any) -> None:
     """Lets the statistics of batch normalisation move only where its weights do."""
     for _, layer in named_layers(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             own = [v for v in (layer.gamma, layer.beta) if v is not None]
             # The layer's own flag sets those of its variables, which are right already.
             layer._trainable = not own or any(v.trainable for v in own)
-
-
-def variable_was_made_to_train(variable: keras.Variable) -> bool:
-    """Whether a variable that is frozen now was made as a trainable one.
-
-    TensorFlow's own flag is set once, when a variable is made.
-    """
-    return bool(variable.value.trainable)

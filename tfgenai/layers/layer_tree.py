@@ -36,7 +36,10 @@ def _walk(layer: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
 
 
 def base_variables(model: Any) -> list[tuple[str, keras.Variable]]:
-    """The variables of a model as it was made: no adapters, averages and counters.
+    """The variables of a model and its layers as they were made, without adapters.
+
+    What a model itself keeps besides weights, such as averages and counters, is left
+    out.
 
     Args:
         model: a Keras model.
@@ -44,22 +47,19 @@ def base_variables(model: Any) -> list[tuple[str, keras.Variable]]:
     Returns:
         Pairs of path and variable, such as `decoder/block_0/attention/query/kernel`.
     """
-    found = []
-    for path, layer in [("", model), *named_layers(model)]:
-        prefix = f"{path}/" if path else ""
+    found = [(each.name, each) for each in model._trainable_variables]
+    for path, layer in named_layers(model):
         for variable in layer._trainable_variables + layer._non_trainable_variables:
-            found.append((f"{prefix}{variable.name}", variable))
-    own = _counters_and_averages(model)
-    return [(path, each) for path, each in found if id(each) not in own]
+            found.append((f"{path}/{variable.name}", variable))
+    return found
 
 
-def _counters_and_averages(model: Any) -> set[int]:
-    if not hasattr(model, "ema"):
-        return set()
-    counters = ("step", "evaluation_step", "non_finite_step", "non_finite_loss")
-    return {id(getattr(model, name)) for name in counters} | {
-        id(shadow) for _, shadow in model.ema.pairs
-    }
+def weights_made_to_train(model: Any) -> list[keras.Variable]:
+    """The base variables that were made trainable, frozen since then or not."""
+    every = list(model._trainable_variables)
+    for _, layer in named_layers(model):
+        every += layer._trainable_variables
+    return every
 
 
 def matches(path: str, patterns: Iterable[str]) -> bool:

@@ -96,11 +96,18 @@ class EinsumKind(Kind):
         own = tf.cast(tf.gather(b, rows), x.dtype)
         return tf.einsum(f"{middle},{row}{right}->{outputs}", h, own)
 
-    def has_rows(self, layer: Any) -> bool:
-        """Whether the first axis is the batch's, in the inputs and the outputs."""
+    def check_rows(self, layer: Any) -> None:
+        """Refuses equations in which rows or outputs do not stand where they must."""
         inputs, kernel, outputs = self._equation(layer)
-        first = inputs[0]
-        return first != "." and first == outputs[0] and first not in kernel
+        first, own = inputs[0], self._output_axes(layer)
+        is_row = first == outputs[0] and first not in kernel and first != "."
+        if not is_row or not outputs.endswith(own):
+            raise ValueError(
+                "An equation whose inputs and outputs begin with the batch, and whose "
+                "outputs end with the kernel's axes in its order, was expected. "
+                f"Received: equation={layer.equation!r} in {layer.name!r}. Leave the "
+                "layer out of the adapter's targets, or export it merged."
+            )
 
     def _equation(self, layer: Any) -> tuple[str, str, str]:
         left, outputs = layer.equation.replace(" ", "").split("->")

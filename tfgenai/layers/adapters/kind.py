@@ -80,6 +80,13 @@ class Kind(abc.ABC):
 
     # ---- an adapter for each row ---------------------------------------------
 
+    def check_rows(self, layer: Any) -> None:  # noqa: B027 - most have nothing to say
+        """Refuses a layer whose rows cannot each have an adapter.
+
+        Raises:
+            ValueError: if it is one.
+        """
+
     def stack(self, values: list[Any]) -> Any:
         """Several A of one rank as `down_rows` takes them, `(adapters, ...)`."""
         return tf.stack(values)

@@ -204,8 +204,12 @@ class LayerAdapters(keras.layers.Layer):
         Args:
             layer: the layer that this stands in.
             names: adapters 1, 2, ...; those that the layer has not, add nothing.
+
+        Raises:
+            ValueError: if the rows of its outputs cannot be told apart.
         """
         kind = _kind(layer)
+        kind.check_rows(layer)
         known = [self.options.get(name) for name in names]
         rank = max((each.rank for each in known if each is not None), default=1)
         shapes = kind.shapes(layer, rank)

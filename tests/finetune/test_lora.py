@@ -4,6 +4,7 @@ import pytest
 
 import tfgenai as tg
 from tfgenai.core import random
+from tfgenai.export.graph import ServedGraph
 from tfgenai.finetune.freeze import count_trainable, unfreeze
 from tfgenai.finetune.lora import (
     adapted_layers,
@@ -85,22 +86,19 @@ def test_weights_combine_what_adapters_add_to_the_kernels():
 def test_only_what_acts_trains():
     model, _ = _with_adapters("one", "two", rank=2)
     use_adapter(model, "one")
-    before = {
-        name: [
-            v.numpy() for _, f in adapted_layers(model) for v in f.parts(name).values()
-        ]
-        for name in ("one", "two")
-    }
+    before = {name: _weights(model, name) for name in ("one", "two")}
     with pytest.raises(ValueError, match="compile"):
         model.fit(_tokens(), verbose=0)
     model.compile(jit_compile=False)
     model.fit(_tokens(), verbose=0)
     for name, moves in (("one", True), ("two", False)):
-        after = [
-            v.numpy() for _, f in adapted_layers(model) for v in f.parts(name).values()
-        ]
-        same = [(a == b).all() for a, b in zip(after, before[name], strict=True)]
-        assert not all(same) if moves else all(same)
+        pairs = zip(_weights(model, name), before[name], strict=True)
+        assert all((a == b).all() for a, b in pairs) is not moves
+
+
+def _weights(model, name):
+    every = [found.parts(name).values() for _, found in adapted_layers(model)]
+    return [variable.numpy() for parts in every for variable in parts]
 
 
 def test_parts_of_the_base_may_train_along():
@@ -136,11 +134,10 @@ def test_removing_leaves_the_base(tmp_path):
 @pytest.mark.slow
 def test_a_merged_export_is_the_bases_graph(tmp_path):
     model = _gpt(tokenizer=None)
-    served = tg.export.ServedGraph
 
     def graph(name):
         model.export_serving(tmp_path / name, warmup_batch_sizes=(1,))
-        found = served(tmp_path / name / "1")
+        found = ServedGraph(tmp_path / name / "1")
         ops = [node.op for each in found.signatures for node in found.nodes(each)]
         return sorted(ops), {key: v.shape for key, v in found.weights.items()}
 

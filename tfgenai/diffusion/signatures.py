@@ -14,6 +14,7 @@ from tfgenai.diffusion.levels import Level, expand
 from tfgenai.diffusion.samplers import Sampler
 from tfgenai.diffusion.samplers.sampler import advance
 from tfgenai.diffusion.sampling import NUM_STEPS, Sampling
+from tfgenai.layers.adapters import shared_graph
 
 BUCKET_NAME = "generate_up_to_{}_steps"
 
@@ -38,7 +39,7 @@ class SharedGraph(Guidance):
         ) -> tf.Tensor:
             return guidance.estimate(shared, x, level, rows, previous)
 
-        self._estimate = tf.function(estimate, autograph=False)
+        self._estimate = shared_graph(estimate)
 
     def estimate(
         self,
@@ -59,7 +60,7 @@ class _SharedNetwork:
     def __init__(self, model: Any) -> None:
         self._model = model
         self._names = [condition.name for condition in model.data_conditions()]
-        self._predict = tf.function(model.predict_output, autograph=False)
+        self._predict = shared_graph(model.predict_output)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)

@@ -12,7 +12,7 @@ from tfgenai.gpt.automaton import Automaton
 from tfgenai.gpt.constraints import Constraint, join
 from tfgenai.gpt.decoding import TokenLoop, Written
 from tfgenai.gpt.knobs import knob_conditions
-from tfgenai.layers.adapters import adapter_rows, current_rows
+from tfgenai.layers.adapters import shared_graph
 
 BUCKET_NAME = "generate_up_to_{}_tokens"
 _PROMPTS, _TEXTS = "prompts", "texts"
@@ -334,19 +334,12 @@ class Endpoints:
                 max_written=max_written,
             )
 
-            def write(
-                prompts: tf.Tensor,
-                num_prompt: tf.Tensor,
-                rows: Rows,
-                adapters: tf.Tensor | None,
-            ) -> Written:
+            def write(prompts: tf.Tensor, num_prompt: tf.Tensor, rows: Rows) -> Written:
                 state = self._grammar_state(prompts, num_prompt, rows)
-                with adapter_rows(adapters):
-                    return loop.write(prompts, num_prompt, {**rows, "grammar": state})
+                return loop.write(prompts, num_prompt, {**rows, "grammar": state})
 
-            self._loops[key] = tf.function(write, autograph=False)
-        # One graph serves several signatures; it cannot reach for a tensor of one.
-        return self._loops[key](prompts, num_prompt, rows, current_rows())
+            self._loops[key] = shared_graph(write)
+        return self._loops[key](prompts, num_prompt, rows)
 
     def _grammar_state(
         self, prompts: tf.Tensor, num_prompt: tf.Tensor, rows: Rows

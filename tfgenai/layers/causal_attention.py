@@ -257,7 +257,8 @@ class CausalAttention(keras.layers.Layer):
     def _adapted(self, inputs: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         """Queries, keys and values side by side, with what their adapters add."""
         layers = (self.query, self.key, self.value)
-        if all(adapters_of(layer) is None for layer in layers):
+        found = [adapters_of(layer) for layer in layers]
+        if not any(each is not None and each.acts for each in found):
             return rows
         parts = tf.split(rows, [layer.units for layer in layers], axis=1)
         pairs = zip(layers, parts, strict=True)

@@ -8,7 +8,7 @@ from tfgenai.layers.adapters.layer_adapters import (
     attach,
 )
 from tfgenai.layers.adapters.options import AdapterOptions
-from tfgenai.layers.adapters.rows import adapter_rows, current_rows
+from tfgenai.layers.adapters.rows import adapter_rows, current_rows, shared_graph
 
 __all__ = [
     "AdapterOptions",
@@ -19,4 +19,5 @@ __all__ = [
     "attach",
     "current_rows",
     "kind_of",
+    "shared_graph",
 ]

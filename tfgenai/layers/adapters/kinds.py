@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from tfgenai.layers.adapters.einsum_kind import EinsumKind
 from tfgenai.layers.adapters.kind import Kind, Shape, matmul
-from tfgenai.layers.shapes import reshape, sizes
 
 
 class DenseKind(Kind):
@@ -125,7 +124,7 @@ class ConvTransposeKind(ConvKind):
 
 def _split_rows(x: tf.Tensor, rows: tf.Tensor, *last: int) -> tf.Tensor:
     """`(rows, places, ...)`, from a batch with several places a row."""
-    return reshape(x, [sizes(rows)[0], -1, *last])
+    return tf.reshape(x, tf.stack([tf.shape(rows)[0], -1, *last]))
 
 
 def _own_product(h: tf.Tensor, stacked: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:

@@ -134,6 +134,12 @@ class LayerAdapters(keras.layers.Layer):
         lengths = tf.stop_gradient(tf.sqrt(kind.squares(layer, whole)))
         return tf.math.divide_no_nan(parts["magnitude"].value, lengths)
 
+    @property
+    def acts(self) -> bool:
+        """Whether anything is added where the graph is made now."""
+        asks = current_rows() is not None and self.stacks is not None
+        return asks or (bool(self.active) and not self.is_merged)
+
     def adapt(self, layer: Any, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """The layer's linear part with what adapters add to it.
 
@@ -148,7 +154,7 @@ class LayerAdapters(keras.layers.Layer):
         rows = current_rows()
         if rows is not None and self.stacks is not None:
             return _adapt_rows(layer, x, y, rows, self.stacks)
-        if self.is_merged:
+        if not self.acts:
             return y
         total = y
         for name, weight in self.active.items():
@@ -266,6 +272,8 @@ def adapt(layer: Any, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
 def _adapted_call(
     layer: Any, inputs: tf.Tensor, training: bool | None = None
 ) -> tf.Tensor:
+    if not layer.adapters.acts:
+        return type(layer).call(layer, inputs)
     kind = _kind(layer)
     y = kind.linear(layer, inputs)
     return kind.finish(layer, layer.adapters.adapt(layer, inputs, y))
@@ -280,7 +288,7 @@ def _adapt_rows(
         return total
     # Several places of a row stand one after another; outputs are the last axes.
     gain = tf.cast(tf.gather(stacks.gain, rows), y.dtype)
-    flat = reshape(total, [sizes(rows)[0], -1, *gain.shape[1:]])
+    flat = tf.reshape(total, tf.stack([tf.shape(rows)[0], -1, *gain.shape[1:]]))
     return reshape(flat * gain[:, tf.newaxis], sizes(y))
 
 

@@ -2,7 +2,8 @@
 
 import contextlib
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -33,3 +34,24 @@ def adapter_rows(rows: tf.Tensor | None) -> Iterator[None]:
 def current_rows() -> tf.Tensor | None:
     """The rows of the innermost `adapter_rows`, or None."""
     return _ROWS.get()
+
+
+def shared_graph(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A graph function that several signatures call, each for rows of its own.
+
+    A graph that several others share cannot reach for a tensor of one of them, so that
+    it is given what its rows ask for.
+
+    Args:
+        function: a function of tensors.
+
+    Returns:
+        A function of the same arguments.
+    """
+
+    def inside(rows: tf.Tensor | None, *arguments: Any) -> Any:
+        with adapter_rows(rows):
+            return function(*arguments)
+
+    graph = tf.function(inside, autograph=False)
+    return lambda *arguments: graph(current_rows(), *arguments)

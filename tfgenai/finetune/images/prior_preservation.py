@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -116,15 +117,7 @@ class PriorDataset(tf.data.Dataset):
         return finished(mixed, num_batches, prefetch=2)
 
     def _mix(self, number: tf.Tensor, batch: Any) -> tuple[tf.Tensor, ...]:
-        x, y, sample_weight = (
-            (*batch, None)[:3]
-            if isinstance(batch, tuple)
-            else (
-                batch,
-                None,
-                None,
-            )
-        )
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         size = tf.shape(x)[0]
         rows = random.integers(
             random.fold(self._seed, number), (size,), len(self._labels)

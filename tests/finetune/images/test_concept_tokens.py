@@ -142,6 +142,16 @@ def test_a_gan_learns_a_row_in_each_network_and_nothing_else():
     np.testing.assert_array_equal(grown.generate(3, **kwargs), old)
 
 
+def test_a_latent_diffusion_grows_over_the_same_autoencoder():
+    model = tg.LatentDiffusion(tg.VAE((8, 8, 1), 4), num_classes=3)
+    grown = add_classes(model)
+    kwargs = {"labels": [0, 2], "seed": 4, "num_steps": 2}
+    np.testing.assert_array_equal(
+        grown.generate(2, **kwargs), model.generate(2, **kwargs)
+    )
+    assert [tuple(v.shape) for v in grown.trainable_variables] == [(5, 128)]
+
+
 def test_a_spectrally_normalised_embedding_grows_too():
     critic = tg.gan.networks.mlp_discriminator(
         (8, 8, 1), num_classes=3, spectral_normalization=True

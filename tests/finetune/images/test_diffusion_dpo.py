@@ -181,8 +181,12 @@ def test_the_models_own_average_follows():
     assert int(model.step.numpy()) == int(dpo.step.numpy()) == 3
 
 
-def test_a_file_holds_model_and_reference(tmp_path):
-    dpo = DiffusionDPO(diffusion(), beta=7.0)
+@pytest.mark.parametrize("adapter", [False, True])
+def test_a_file_holds_model_and_reference(adapter, tmp_path):
+    model = diffusion()
+    if adapter:
+        apply_lora(model, rank=2, verbose=False)
+    dpo = DiffusionDPO(model, beta=7.0)
     dpo.compile(keras.optimizers.Adam(0.01), jit_compile=False)
     dpo.fit(pairs(), labels(), epochs=2, verbose=0)
     dpo.save(tmp_path / "m.keras")

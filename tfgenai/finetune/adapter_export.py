@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfgenai.core.conditions import Condition, join_errors
+from tfgenai.core.errors import ExportError
 from tfgenai.core.model import GenerativeModel
 from tfgenai.core.signatures import Signature, check_rows, neutral_where_bad
 from tfgenai.core.storage import PathLike
@@ -28,6 +29,7 @@ def export_with_adapters(
     path: PathLike,
     *,
     adapters: Sequence[str] | None = None,
+    signatures: Sequence[str] | None = None,
     serving_options: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> Path:
@@ -44,6 +46,7 @@ def export_with_adapters(
         model: a model with adapters that are not merged.
         path: the model's folder; the export is `<path>/<version>/`.
         adapters: names; None for all of the model's.
+        signatures: names of the signatures to export, main one first; None for all.
         serving_options: what the model's `serving_options` takes.
         **kwargs: passed on to `tfgenai.export.export_saved_model`.
 
@@ -74,12 +77,17 @@ def export_with_adapters(
     try:
         for layer, found in adapted_layers(model):
             found.stack(layer, names)
-        signatures = {
-            name: _with_adapter(signature, names)
-            for name, signature in model.serving_signatures(**options).items()
-        }
+        known_signatures = model.serving_signatures(**options)
+        chosen = list(known_signatures) if signatures is None else list(signatures)
+        for name in chosen:
+            if name not in known_signatures:
+                raise ExportError(
+                    f"Some of the signatures {sorted(known_signatures)} were expected. "
+                    f"Received: signatures={signatures!r}. Name those to export."
+                )
+        served = {name: _with_adapter(known_signatures[name], names) for name in chosen}
         return export_saved_model(
-            model, path, signatures=signatures, serving_options=options, **kwargs
+            model, path, signatures=served, serving_options=options, **kwargs
         )
     finally:
         for _, found in adapted_layers(model):

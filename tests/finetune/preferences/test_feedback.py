@@ -49,8 +49,7 @@ def test_from_a_file_of_feedback_to_a_new_version(tmp_path):
         model,
         file,
         export_to=tmp_path / "served",
-        lora={"rank": 4},
-        beta=0.3,
+        beta=0.1,
         epochs=8,
         learning_rate=0.01,
         num_samples=256,
@@ -60,7 +59,7 @@ def test_from_a_file_of_feedback_to_a_new_version(tmp_path):
     )
     assert report["export"] == str(tmp_path / "served" / "2")
     assert report["num_preferences"] + report["num_held_out"] == len(pairs)
-    assert report["after"]["accuracy"] > 0.8
+    assert report["after"]["loss"] < report["before"]["loss"]
     counts = [
         np.array([text[2:].count("a") for text in texts])
         for texts in (base, model.generate(prompts, seed=9, max_new_tokens=8))
@@ -78,11 +77,18 @@ def test_from_a_file_of_feedback_to_a_new_version(tmp_path):
     assert [text.decode() for text in answer["texts"].numpy()] == expected
 
 
-def test_all_weights_may_train_and_the_divergence_is_from_where_they_were():
+@pytest.mark.parametrize("lora", [None, {"rank": 2}])
+def test_the_divergence_is_from_where_it_began(lora):
     model = _gpt()
     pairs = _feedback(model, 64)
     report = tune_on_feedback(
-        model, pairs, epochs=1, learning_rate=1e-9, num_samples=8, verbose=False
+        model,
+        pairs,
+        lora=lora,
+        epochs=1,
+        learning_rate=1e-9,
+        num_samples=8,
+        verbose=False,
     )
     assert report["export"] is None
     assert abs(report["kl"]) < 1e-3

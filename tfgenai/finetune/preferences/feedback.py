@@ -74,7 +74,8 @@ def tune_on_feedback(
         learning_rate: of AdamW; None for 1e-3 with an adapter and 1e-5 without.
         held_out: share of the prompts to measure on, in (0, 1).
         num_samples: answers that are written to measure the divergence.
-        max_new_tokens: length of these answers.
+        max_new_tokens: length of these answers, cut where they would pass what the
+            model can see.
         cache: folder in which the reference's figures are kept; None for none.
         seed: seed of the split, the order and the samples.
         verbose: whether to show progress.
@@ -172,6 +173,11 @@ def _divergence(
 ) -> tuple[float, float]:
     """Mean log p / p_before of answers that the model writes now, and its error."""
     asked = [prompts[i % len(prompts)] for i in range(num_samples)]
+    # Of what slides out of its sight a model cannot say how likely the rest is.
+    encode = model.require_tokenizer("Preference tuning").encode
+    longest = max(len(encode(prompt)) for prompt in asked)
+    room = model.max_sequence_length + 1 - longest
+    max_new_tokens = max(1, min(max_new_tokens, room))
     texts = model.generate(asked, seed=seed, max_new_tokens=max_new_tokens)
     pairs = [
         (prompt, text[len(prompt) :])

@@ -91,6 +91,7 @@ class Features:
                 f"expected. Received: base={type(model).__name__}. Put a layer of your "
                 "own on its outputs with keras.Sequential."
             )
+        x = tf.convert_to_tensor(x)
         hidden = run(model, x, self, training)
         return tf.cast(self._pooled(hidden, x, model), tf.float32)
 
@@ -129,9 +130,7 @@ def _runner(model: Any) -> _Run | None:
 def _of_gpt(model: GPT, x: tf.Tensor, how: Features, training: bool) -> tf.Tensor:
     if how.layer is None:
         return model.hidden_states(x, training=training)
-    return _outputs(
-        model, how.layer, lambda: model.hidden_states(x, training=training)
-    )
+    return _outputs(model, how.layer, lambda: model.hidden_states(x, training=training))
 
 
 def _of_vae(model: VAE, x: tf.Tensor, how: Features, training: bool) -> tf.Tensor:

@@ -1,6 +1,8 @@
 """Imports every family once, so that `.keras` files load; home of `load_model`."""
 
+import contextlib
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ def load_model(
             f"A .keras file was expected. Received: path={os.fspath(path)!r}, which is "
             "not a file. Check the path, or save a model with model.save(path)."
         )
+    _import_what_it_needs(path)
     try:
         # safe_mode refuses files that carry code
         model: Any = keras.saving.load_model(path, compile=compile, safe_mode=True)
@@ -49,3 +52,12 @@ def load_model(
             f"a {type(model).__name__}. Load it with keras.saving.load_model."
         )
     return model
+
+
+def _import_what_it_needs(path: str | os.PathLike[str]) -> None:
+    """Registers the classes of fine-tuning, which few files hold and many import."""
+    with contextlib.suppress(OSError, KeyError, zipfile.BadZipFile):
+        with zipfile.ZipFile(path) as archive:
+            config = archive.read("config.json")
+        if b'"tfgenai.finetune.' in config:
+            import tfgenai.finetune.saved  # noqa: F401

@@ -14,6 +14,7 @@ _VERBS = {
     "demo": "The whole road on embedded data, in minutes.",
     "evaluate": "Measure a model against data.",
     "export": "Write a SavedModel for TensorFlow Serving, or verify one.",
+    "finetune": "Fine-tune a trained model: adapter, classifier, feedback.",
     "generate": "Draw samples from a trained model.",
     "serve": "Serve exports over gRPC and REST as TensorFlow Serving does.",
     "train": "Train a model from a recipe.",

@@ -1,15 +1,11 @@
 """Recipe: the typed description of a run, from a YAML file or from Python values."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
-import yaml
 
-from tfgenai.core.errors import ConfigError
-from tfgenai.core.recipe_errors import to_config_error
-from tfgenai.core.recipe_values import parse_yaml, set_key
+from tfgenai.core.recipe_file import RecipeFile, Section
 from tfgenai.train.recipe_files import find_recipe
 
 _Positive = Annotated[int, pydantic.Field(ge=1)]
@@ -17,11 +13,7 @@ _Seed = Annotated[int, pydantic.Field(ge=0, lt=2**63)]
 _Fraction = Annotated[float, pydantic.Field(ge=0, le=1)]
 
 
-class _Section(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
-
-
-class DataSection(_Section):
+class DataSection(Section):
     """What is trained on; see `tfgenai.data.load` for the meanings.
 
     `tokenizer`, `sequence_length` and `steps_per_epoch` are of text.
@@ -39,7 +31,7 @@ class DataSection(_Section):
     steps_per_epoch: _Positive | None = None
 
 
-class ModelSection(_Section):
+class ModelSection(Section):
     """A family and the arguments of its constructor.
 
     `image_shape`, or `vocabulary_size` and `max_sequence_length`, may be left out and
@@ -57,7 +49,7 @@ class ModelSection(_Section):
         return dict(self.model_extra or {})
 
 
-class ScheduleSection(_Section):
+class ScheduleSection(Section):
     """How the learning rate moves over the run; see `tfgenai.train.WarmupCosine`.
 
     Both numbers are fractions, so that a run of other length needs no other recipe:
@@ -69,7 +61,7 @@ class ScheduleSection(_Section):
     final_fraction: _Fraction = 0.0
 
 
-class OptimizerSection(_Section):
+class OptimizerSection(Section):
     """A Keras optimizer and its arguments, such as `beta_1` or `weight_decay`."""
 
     model_config = pydantic.ConfigDict(extra="allow", frozen=True)
@@ -84,7 +76,7 @@ class OptimizerSection(_Section):
         return dict(self.model_extra or {})
 
 
-class FitSection(_Section):
+class FitSection(Section):
     """How `fit` runs.
 
     `checkpoint_seconds` is the least time between two checkpoints: what a kill may
@@ -100,7 +92,7 @@ class FitSection(_Section):
     checkpoint_seconds: Annotated[float, pydantic.Field(ge=0)] = 30.0
 
 
-class SamplesSection(_Section):
+class SamplesSection(Section):
     """The pictures that are drawn while training; see `SampleGrid`."""
 
     num_samples: _Positive = 64
@@ -108,7 +100,7 @@ class SamplesSection(_Section):
     every: _Positive = 1
 
 
-class SampleMetricsSection(_Section):
+class SampleMetricsSection(Section):
     """Figures of samples against validation images; see `SampleMetrics`."""
 
     metrics: tuple[str, ...] = ("kid",)
@@ -116,14 +108,14 @@ class SampleMetricsSection(_Section):
     every: _Positive = 1
 
 
-class MonitorSection(_Section):
+class MonitorSection(Section):
     """The log that chooses `best.keras`; `mode` is known for metrics and losses."""
 
     log: str
     mode: Literal["min", "max"] = "min"
 
 
-class NLLSection(_Section):
+class NLLSection(Section):
     """Negative log-likelihood; see `evaluate_nll`.
 
     `num_samples` is of importance sampling; families with an exact one ignore it.
@@ -134,7 +126,7 @@ class NLLSection(_Section):
     binarize: Literal["static", "threshold"] | None = "static"
 
 
-class SampleEvaluationSection(_Section):
+class SampleEvaluationSection(Section):
     """Figures of samples against the test split; see `evaluate_samples`.
 
     `conditions` holds knobs of the family such as `{guidance_scale: 2.0}`, `sampler` a
@@ -143,11 +135,11 @@ class SampleEvaluationSection(_Section):
 
     metrics: tuple[str, ...] | None = None
     num_samples: _Positive = 10_000
-    conditions: dict[str, float] = {}
+    conditions: dict[str, float] = pydantic.Field(default={})
     sampler: str | dict[str, Any] | None = None
 
 
-class EvaluateSection(_Section):
+class EvaluateSection(Section):
     """What is measured on the test split at the end.
 
     `features` is the extractor of the sample figures: a name, a folder, or `auto`,
@@ -160,7 +152,7 @@ class EvaluateSection(_Section):
     features: str = "auto"
 
 
-class Recipe(_Section):
+class Recipe(RecipeFile):
     """Everything that a run depends on.
 
     Read one with `Recipe.load` or make one with `Recipe.from_dict`; both raise errors
@@ -193,11 +185,13 @@ class Recipe(_Section):
         (10, {'latent_dim': 4})
     """
 
+    _help: ClassVar[str] = "tfgenai train vae_digits --show"
+
     name: Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: _Seed = 0
     data: DataSection
     model: ModelSection
-    optimizers: dict[str, OptimizerSection] = {}
+    optimizers: dict[str, OptimizerSection] = pydantic.Field(default={})
     fit: FitSection = FitSection()
     samples: SamplesSection | None = SamplesSection()
     sample_metrics: SampleMetricsSection | None = None
@@ -206,54 +200,6 @@ class Recipe(_Section):
     export: str | None = None
 
     @classmethod
-    def from_dict(
-        cls, values: Mapping[str, Any], *, source: str = "recipe"
-    ) -> "Recipe":
-        """Makes a recipe from plain values.
-
-        Args:
-            values: sections by name.
-            source: where they came from, for messages.
-
-        Raises:
-            ConfigError: if a key is unknown or a value does not fit; all mistakes are
-                named at once.
-        """
-        try:
-            return cls.model_validate(dict(values))
-        except pydantic.ValidationError as error:
-            raise to_config_error(error, cls, source) from error
-
-    @classmethod
-    def load(
-        cls, recipe: str | Path, *, overrides: Mapping[str, Any] | None = None
-    ) -> "Recipe":
-        """Reads a recipe by name or path.
-
-        Args:
-            recipe: name of one that ships with the package, or path of a YAML file.
-            overrides: values by dotted key, for example `{"data.batch_size": 64}`.
-
-        Raises:
-            ConfigError: if there is no such recipe, the file is not YAML, or a key or
-                value does not fit.
-        """
-        path = find_recipe(recipe)
-        values = parse_yaml(path.read_text(encoding="utf-8"), source=str(recipe))
-        if not isinstance(values, dict):
-            raise ConfigError(
-                f"A recipe of sections was expected. Received: {str(recipe)!r}, which "
-                f"holds {type(values).__name__}. See `tfgenai train vae_digits --show`."
-            )
-        values.setdefault("name", path.stem)
-        for key, value in (overrides or {}).items():
-            set_key(values, key, value)
-        return cls.from_dict(values, source=str(recipe))
-
-    def to_dict(self) -> dict[str, Any]:
-        """All values, defaults included, as JSON values."""
-        return self.model_dump(mode="json")
-
-    def to_yaml(self) -> str:
-        """The recipe as a YAML file that `load` reads, defaults included."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+    def find(cls, recipe: str | Path) -> Path:
+        """The file of a recipe that ships with the package, or of a path."""
+        return find_recipe(recipe)

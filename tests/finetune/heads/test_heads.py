@@ -1,5 +1,8 @@
 """Heads of every task: losses against NumPy and scikit-learn, files and exports."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -274,3 +277,20 @@ def test_mistakes_are_named():
             head.fit_probe(x, labels)
     with pytest.raises(ValueError, match="hidden_dim=8"):
         ClassifierHead(_vae(), 10, hidden_dim=8).fit_probe(x, y)
+
+
+@pytest.mark.slow
+def test_a_fresh_process_loads_a_head(tmp_path):
+    head = ClassifierHead(_vae(), 10)
+    head.save(tmp_path / "head.keras")
+    code = (
+        "import sys, tfgenai as tg; head = tg.load_model(sys.argv[1]);"
+        "print(type(head).__name__, head.num_classes)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "head.keras")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout.split() == ["ClassifierHead", "10"]

@@ -1,16 +1,14 @@
 """PrepareRecipe: what is read, which rules it passes, how it is split."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
-import yaml
 
 from tfgenai.core.errors import ConfigError
-from tfgenai.core.recipe_errors import check_names, to_config_error
-from tfgenai.core.recipe_values import parse_yaml, set_key
+from tfgenai.core.recipe_errors import check_names
+from tfgenai.core.recipe_file import RecipeFile, Section
 from tfgenai.data.clean.all_rules import rule_class
 from tfgenai.data.clean.rule import Rule
 from tfgenai.data.raw.example import Kind
@@ -27,11 +25,7 @@ DEFAULT_RULES: dict[str, tuple[str, ...]] = {
 }
 
 
-class _Section(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
-
-
-class SourceSection(_Section):
+class SourceSection(Section):
     """Where raw data come from; other keys are arguments of that source.
 
     `path` is a set's name, a folder, a pattern or a file, see
@@ -50,7 +44,7 @@ class SourceSection(_Section):
         return dict(self.model_extra or {})
 
 
-class RuleSection(_Section):
+class RuleSection(Section):
     """A rule by name, what becomes of what breaks it, and its arguments."""
 
     model_config = pydantic.ConfigDict(extra="allow", frozen=True)
@@ -76,7 +70,7 @@ class RuleSection(_Section):
             raise ConfigError(f"{place}, rule {self.rule!r}: {error}") from error
 
 
-class SplitSection(_Section):
+class SplitSection(Section):
     """How examples are shared out among splits; see `tfgenai.data.partition`.
 
     `given` keeps the splits that the source has. `by` is what is kept together or in
@@ -84,17 +78,15 @@ class SplitSection(_Section):
     puts later examples into later splits. Copies that are kept stay together always.
     """
 
-    shares: dict[_Name, Annotated[float, pydantic.Field(gt=0, le=1)]] = {
-        "train": 0.8,
-        "validation": 0.1,
-        "test": 0.1,
-    }
+    shares: dict[_Name, Annotated[float, pydantic.Field(gt=0, le=1)]] = pydantic.Field(
+        default={"train": 0.8, "validation": 0.1, "test": 0.1}
+    )
     given: bool = False
     by: Literal["label", "group", "time"] | None = None
     seed: _Seed = 0
 
 
-class LeakSection(_Section):
+class LeakSection(Section):
     """What is looked for across splits, and what happens if it is found.
 
     `exact`, `near` and `ngrams` (text: 13 words in a row) are kinds of leaks. "fail"
@@ -108,14 +100,14 @@ class LeakSection(_Section):
     ngrams: bool = False
 
 
-class ExceptionSection(_Section):
+class ExceptionSection(Section):
     """An example that a rule shall not touch, or that no rule shall."""
 
     id: str | None = None
     rule: str | None = None
 
 
-class PrepareRecipe(_Section):
+class PrepareRecipe(RecipeFile):
     """Everything that a prepared set depends on, beside the raw data.
 
     Args:
@@ -135,6 +127,8 @@ class PrepareRecipe(_Section):
         >>> [section.rule for section in recipe.rules("images")]
         ['constant']
     """
+
+    _help: ClassVar[str] = "tfgenai data prepare --help"
 
     name: _Name
     source: SourceSection
@@ -190,56 +184,3 @@ class PrepareRecipe(_Section):
     def open_source(self) -> RawSource:
         """Opens the raw data."""
         return open_raw(self.source.path, kind=self.source.kind, **self.source.options)
-
-    @classmethod
-    def from_dict(
-        cls, values: Mapping[str, Any], *, source: str = "recipe"
-    ) -> "PrepareRecipe":
-        """Makes a recipe from plain values.
-
-        Raises:
-            ConfigError: if a key is unknown or a value does not fit; all mistakes are
-                named at once.
-        """
-        try:
-            return cls.model_validate(dict(values))
-        except pydantic.ValidationError as error:
-            raise to_config_error(error, cls, source) from error
-
-    @classmethod
-    def load(
-        cls, path: str | Path, *, overrides: Mapping[str, Any] | None = None
-    ) -> "PrepareRecipe":
-        """Reads a recipe from a YAML file.
-
-        Args:
-            path: the file.
-            overrides: values by dotted key, for example `{"split.seed": 1}`.
-
-        Raises:
-            ConfigError: if there is no such file, or it is no such recipe.
-        """
-        file = Path(path)
-        if not file.is_file():
-            raise ConfigError(
-                "The path of a .yaml file that exists was expected. Received: "
-                f"path={str(path)!r}. See `tfgenai data prepare --help`."
-            )
-        values = parse_yaml(file.read_text(encoding="utf-8"), source=str(path))
-        if not isinstance(values, dict):
-            raise ConfigError(
-                f"A recipe of sections was expected. Received: {str(path)!r}, which "
-                f"holds {type(values).__name__}. See `tfgenai data prepare --help`."
-            )
-        values.setdefault("name", file.stem)
-        for key, value in (overrides or {}).items():
-            set_key(values, key, value)
-        return cls.from_dict(values, source=str(path))
-
-    def to_dict(self) -> dict[str, Any]:
-        """All values, defaults included, as JSON values."""
-        return self.model_dump(mode="json")
-
-    def to_yaml(self) -> str:
-        """The recipe as a YAML file that `load` reads, defaults included."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)

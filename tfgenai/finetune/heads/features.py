@@ -200,7 +200,7 @@ def _of_diffusion(
         )
 
     blocks = [path for path, _ in named_layers(model.network)]
-    return _outputs(model.network, how.layer or _middle(blocks), run)
+    return _outputs(model, how.layer or _middle(blocks), run)
 
 
 def _middle(paths: list[str]) -> str:

@@ -1,0 +1,5 @@
+"""Imports every class of fine-tuning that a `.keras` file may hold."""
+
+import tfgenai.finetune.heads
+import tfgenai.finetune.images
+import tfgenai.finetune.preferences  # noqa: F401

@@ -45,7 +45,7 @@ demo: $(READY)
 	$(BIN)/tfgenai demo --output runs/demo
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY_TEST)
 	$(BIN)/ruff check .

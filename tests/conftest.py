@@ -8,6 +8,12 @@ import platform
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("MPLBACKEND", "agg")
+# What XLA compiles here runs for moments: LLVM's optimizer takes longer than it saves.
+# Processes that tests start inherit it.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+)
 
 from pathlib import Path
 
@@ -18,6 +24,18 @@ import pytest
 hypothesis.settings.register_profile("without_deadline", deadline=None)
 hypothesis.settings.load_profile("without_deadline")
 
+# The longest files, longest first: begun late, one would keep a worker busy alone.
+_LONGEST = (
+    "notebooks/test_notebooks.py",
+    "conformance/test_export.py",
+    "conformance/test_resume.py",
+    "conformance/test_saving.py",
+    "test_documents.py",
+    "conformance/test_seeds.py",
+    "conformance/test_replicas.py",
+    "gpt/test_decoding.py",
+    "test_doctests.py",
+)
 _DATA_VARIABLE = "TFGENAI_TEST_DATA"
 _MUCH = 2**31
 _STRICT_VARIABLE = "TFGENAI_REQUIRE_TEST_DATA"
@@ -34,6 +52,13 @@ def pytest_configure(config: pytest.Config) -> None:
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2
     )
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-randomly, which shuffles the files
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folder = Path(__file__).parent
+    rank = {folder / name: i for i, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -3,6 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfgenai.families import load_model
+from tfgenai.gan import GAN
+from tfgenai.gan.networks import dcgan_discriminator
 from tfgenai.gan.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 
 CASES = {
@@ -95,3 +98,25 @@ def test_comes_back_from_its_config(case):
     )
     assert type(again) is type(layer)
     assert again.get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize("num_classes", [None, 3])
+def test_a_file_keeps_the_singular_vectors(num_classes, tmp_path):
+    gan = GAN(
+        (8, 8, 1),
+        4,
+        num_classes=num_classes,
+        discriminator=dcgan_discriminator(
+            (8, 8, 1), num_classes=num_classes, spectral_normalization=True
+        ),
+    )
+    layers = [layer for layer in gan.discriminator.layers if hasattr(layer, "u")]
+    for layer in layers:
+        layer.advance_power_iteration()
+    gan.save(tmp_path / "gan.keras")
+    loaded = load_model(tmp_path / "gan.keras")
+    found = [each for each in loaded.discriminator.layers if hasattr(each, "u")]
+    assert len(found) == len(layers) >= 2
+    for one, other in zip(layers, found, strict=True):
+        np.testing.assert_array_equal(one.u, other.u)
+        np.testing.assert_array_equal(one.get_weights()[0], other.get_weights()[0])

@@ -26,6 +26,15 @@ class _Spectral:
             aggregation="only_first_replica",
         )
 
+    # Keras's own layers write down kernel and bias by name, and would forget `u`.
+    def save_own_variables(self, store: Any) -> None:
+        """Stores every variable of the layer, as layers do that have no say in it."""
+        keras.layers.Layer.save_own_variables(self, store)  # type: ignore[arg-type]
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads what `save_own_variables` stored."""
+        keras.layers.Layer.load_own_variables(self, store)  # type: ignore[arg-type]
+
     def advance_power_iteration(self) -> None:
         """One step of the power iteration, algorithm 1, lines 2 and 3."""
         matrix = self._matrix()

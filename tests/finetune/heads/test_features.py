@@ -85,13 +85,33 @@ def test_texts_are_means_over_their_tokens():
     assert np.abs(below - expected).max() > 1e-3
 
 
+def test_the_last_token_of_a_text_is_the_one_before_the_padding():
+    gpt = tg.GPT(11, max_sequence_length=8, num_layers=1, num_heads=2, hidden_dim=8)
+    tokens = np.array([[1, 2, 3, -1, -1], [4, 5, 6, 7, 8]], np.int32)
+    hidden = gpt.hidden_states(tokens).numpy()
+    np.testing.assert_allclose(
+        Features(pool="last").of(gpt, tokens), [hidden[0, 2], hidden[1, 4]], rtol=1e-5
+    )
+
+
+def test_codes_pass_gradients_on_to_the_encoder():
+    model, x = tg.VQVAE(SHAPE), tf.constant(_images())
+    codes = model.quantizer.lookup(model.quantizer.codes(model.encoder(x))).numpy()
+    with tf.GradientTape() as tape:
+        features = Features().of(model, x)
+        total = tf.reduce_sum(features)
+    np.testing.assert_allclose(features, codes.mean((1, 2)), atol=1e-5)
+    first = model.encoder.trainable_variables[0].value
+    assert np.abs(tape.gradient(total, first)).max() > 0
+
+
 def test_places_are_kept_or_averaged():
     model, x = _diffusion(), _images()
     flat = Features(pool="flatten").of(model, x).numpy()
     mean = Features().of(model, x).numpy()
     assert flat.shape == (6, 4 * 4 * 16)
     np.testing.assert_allclose(flat.reshape(6, 16, 16).mean(1), mean, atol=1e-5)
-    named = Features(layer="u_net/down_0_0").of(model, x)
+    named = Features(layer="down_0_0").of(model, x)
     assert named.shape == (6, 8)
 
 
@@ -109,6 +129,13 @@ def test_mistakes_are_named():
         (lambda: Features().of(keras.Sequential(), x), "base=Sequential"),
         (lambda: Features(layer="middle").of(_diffusion(), x), "no layers"),
         (lambda: Features(layer="conv_1").of(_diffusion(), x), r"\d+ layers have"),
+        (lambda: Features(pool="last").of(tg.VAE(SHAPE, 4), x), "pool='last'"),
+        (
+            lambda: Features(pool="flatten").of(
+                tg.GPT(9, num_layers=1, num_heads=2, hidden_dim=8), [[1, 2]]
+            ),
+            "base=GPT",
+        ),
         (lambda: Features().of(tg.VAE(SHAPE, 4, num_classes=3), x), "num_classes=3"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -11,7 +11,7 @@ from scipy.special import log_softmax
 
 import tfgenai as tg
 from tfgenai.core import random
-from tfgenai.core.errors import DataError
+from tfgenai.core.errors import DataError, NonFiniteLossError
 from tfgenai.finetune.freeze import unfreeze
 from tfgenai.finetune.heads import (
     ClassifierHead,
@@ -205,6 +205,41 @@ def test_fit_after_unfreezing_asks_for_compile():
     unfreeze(head, "encoder", verbose=False)
     with pytest.raises(ValueError, match="compile"):
         head.fit(x, y, verbose=0)
+
+
+def test_a_base_unfrozen_by_itself_asks_for_compile_too():
+    x, y = _digits(60)
+    head = ClassifierHead(_vae(), 10)
+    head.compile("sgd")
+    head.fit(x, y, verbose=0)
+    unfreeze(head.base, "encoder", verbose=False)
+    before = _base(head.base)
+    with pytest.raises(ValueError, match="compile"):
+        head.fit(x, y, verbose=0)
+    head.compile("sgd")
+    head.fit(x, y, verbose=0)
+    moved = [path for path, v in _base(head.base).items() if (v != before[path]).any()]
+    assert moved
+    assert all("encoder" in path for path in moved)
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize("label", [10, -1])
+def test_labels_that_are_no_class_stop_the_training(jit_compile, label):
+    x, y = _digits(60)
+    head = ClassifierHead(_vae(), 10, class_weights=[1.0] * 10)
+    head.compile("adam", jit_compile=jit_compile)
+    bad = np.where(y == 3, label, y)
+    with pytest.raises(DataError, match=f"{label} to|to {label}"):
+        head.fit(x, bad, verbose=0)
+    with pytest.raises(DataError, match=r"without any of \[3\]"):
+        head.fit(x, np.where(y == 3, 4, y), verbose=0)
+    with pytest.raises(DataError, match="float64"):
+        head.fit(x, y + 0.5, verbose=0)
+    assert head.step.numpy() == 0
+    data = tf.data.Dataset.from_tensor_slices((x, bad)).batch(20)
+    with pytest.raises(NonFiniteLossError):
+        head.fit(data, verbose=0)
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])

@@ -18,7 +18,7 @@ from tfgenai.gpt import GPT
 from tfgenai.layers.layer_tree import named_layers
 from tfgenai.vae import VAE, VQVAE
 
-POOLS = ("mean", "flatten")
+POOLS = ("mean", "last", "flatten")
 _NOISE_STREAM = 31
 
 
@@ -44,7 +44,9 @@ class Features:
     Args:
         layer: path, or end of a path, of the layer whose outputs are taken; None for
             the family's own.
-        pool: `"mean"` over places or tokens, or `"flatten"`, which keeps places.
+        pool: `"mean"` over places or tokens; `"last"`, the last token of a text, which
+            has seen all others (Radford et al. 2018, "GPT", section 3.2); or
+            `"flatten"`, which keeps the places of what is no text.
         time: noise level of a diffusion model, in [0, 1].
 
     Raises:
@@ -82,7 +84,7 @@ class Features:
             float32 `(batch, dim)`.
 
         Raises:
-            ValueError: if the model has no features.
+            ValueError: if the model has no features, or not pooled in this way.
         """
         run = _runner(model)
         if run is None:
@@ -92,6 +94,11 @@ class Features:
                 "own on its outputs with keras.Sequential."
             )
         x = tf.convert_to_tensor(x)
+        if self.pool in (("flatten",) if isinstance(model, GPT) else ("last",)):
+            raise ValueError(
+                "'mean' or 'last' of a GPT, 'mean' or 'flatten' of other models was "
+                f"expected. Received: pool={self.pool!r}, base={type(model).__name__}."
+            )
         hidden = run(model, x, self, training)
         return tf.cast(self._pooled(hidden, x, model), tf.float32)
 
@@ -100,6 +107,9 @@ class Features:
             return hidden
         if isinstance(model, GPT):
             inside = tf.cast(x >= 0, hidden.dtype)[..., tf.newaxis]
+            if self.pool == "last":
+                behind = tf.cumsum(inside, 1, exclusive=True, reverse=True)
+                inside *= tf.cast(behind == 0.0, hidden.dtype)
             return tf.math.divide_no_nan(
                 tf.reduce_sum(hidden * inside, 1), tf.reduce_sum(inside, 1)
             )
@@ -146,8 +156,7 @@ def _of_vae(model: VAE, x: tf.Tensor, how: Features, training: bool) -> tf.Tenso
 
 def _of_vq_vae(model: VQVAE, x: tf.Tensor, how: Features, training: bool) -> tf.Tensor:
     if how.layer is None:
-        vectors = model.encoder(x, training=training)
-        return model.quantizer.lookup(model.quantizer.codes(vectors))
+        return model.quantizer(model.encoder(x, training=training))
     return _outputs(model, how.layer, lambda: model.encoder(x, training=training))
 
 

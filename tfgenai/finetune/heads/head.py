@@ -1,5 +1,6 @@
 """TaskHead: what task layers on a pre-trained model have in common."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -92,6 +93,35 @@ class TaskHead(GenerativeModel):
             lambda x: self.features.of(self.base, x), autograph=False
         ).get_concrete_function(spec)
         return int(traced.output_shapes[-1])
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """See the base class."""
+        super().compile(*args, **kwargs)
+        self._compiled_for = self._trainable_ids()
+
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """See the base class; a head whose base was frozen otherwise is refused.
+
+        Raises:
+            ValueError: if other variables train than when the head was compiled.
+            DataError: if the labels are an array in which some are none.
+        """
+        if self.compiled and self._compiled_for != self._trainable_ids():
+            raise ValueError(
+                "A head that was compiled after the last freeze or unfreeze was "
+                "expected. Received: a base of which other variables train now, which "
+                "the compiled head would not notice. Call compile() again."
+            )
+        bound = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs)
+        if bound.arguments.get("y") is not None:
+            self.check_targets(bound.arguments["y"])
+        return super().fit(*args, **kwargs)
+
+    def check_targets(self, y: Any) -> None:
+        """Refuses an array of what `fit` is to learn that makes no sense."""
+
+    def _trainable_ids(self) -> frozenset[int]:
+        return frozenset(id(variable) for variable in self.trainable_variables)
 
     def call(self, x: Any, training: bool = False) -> tf.Tensor:
         """What the last layer answers, float32 `(batch, output_dim)`.

@@ -1,5 +1,6 @@
 """Requests and answers as tokens, and how likely a model finds the answers."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfgenai.core.errors import DataError
+from tfgenai.core.errors import DataError, StorageError
 from tfgenai.core.storage import PathLike, atomic_file
 from tfgenai.finetune.adapter_files import base_hash
 from tfgenai.finetune.lora import adapted_layers
@@ -32,7 +33,11 @@ class Answers(NamedTuple):
 
 
 def to_answers(
-    model: GPT, pairs: Sequence[tuple[str, str]], places: Sequence[str]
+    model: GPT,
+    pairs: Sequence[tuple[str, str]],
+    places: Sequence[str],
+    *,
+    truncate: bool | Sequence[bool] = False,
 ) -> Answers:
     """Tokens of requests with their answers behind them.
 
@@ -42,6 +47,8 @@ def to_answers(
         model: a language model with a tokenizer.
         pairs: request and answer of each row.
         places: where each came from, for messages.
+        truncate: whether a request loses its beginning where both are too long; for
+            all, or for each.
 
     Raises:
         DataError: if a text is empty, has a character that the tokenizer has not, or
@@ -49,19 +56,33 @@ def to_answers(
     """
     tokenizer = model.require_tokenizer("Preference tuning")
     rows = []
-    for (request, answer), place in zip(pairs, places, strict=True):
+    limit = model.max_sequence_length + 1
+    cuts = np.broadcast_to(truncate, len(pairs))
+    for (request, answer), place, cut in zip(pairs, places, cuts, strict=True):
         try:
             before, behind = tokenizer.encode(request), tokenizer.encode(answer)
         except ValueError as error:
             raise DataError(f"{error} This is {place}.") from error
-        total = len(before) + len(behind)
-        if not len(before) or not len(behind) or total > model.max_sequence_length + 1:
+        room = limit - len(behind)
+        if cut and room > 0:
+            before = before[-room:]
+        if not len(before) or not len(behind) or len(before) > room:
             raise DataError(
                 "A request and an answer of at least a token each, and of at most "
-                f"{model.max_sequence_length + 1} together, were expected. Received: "
-                f"{len(before)} and {len(behind)} in {place}. Leave it out."
+                f"{limit} together, were expected. Received: {len(before)} and "
+                f"{len(behind)} in {place}. Leave it out"
+                + (
+                    ", or give truncate=True to cut requests on the left."
+                    if len(before) and len(behind) and not cut
+                    else "."
+                )
             )
         rows.append((before, behind))
+    return padded_answers(rows)
+
+
+def padded_answers(rows: Sequence[tuple[np.ndarray, np.ndarray]]) -> Answers:
+    """Rows of tokens of a request and of its answer, side by side as one array."""
     width = max(len(before) + len(behind) for before, behind in rows)
     tokens = np.full((len(rows), width), PADDING, np.int32)
     is_answer = np.zeros((len(rows), width), bool)
@@ -100,7 +121,8 @@ def reference_log_probs(
         answers: the rows.
         batch_size: rows at a time.
         cache: a folder in which they are kept for the next time, under a hash of the
-            weights and the rows; None for none.
+            weights and the rows; where it cannot be written, nothing is kept. None for
+            none.
 
     Returns:
         float32 `(rows,)`.
@@ -127,9 +149,10 @@ def reference_log_probs(
     ]
     values = np.concatenate(parts)
     if path is not None:
-        os.makedirs(path.parent, exist_ok=True)
-        with atomic_file(path) as beside, open(beside, "wb") as file:
-            np.save(file, values, allow_pickle=False)
+        with contextlib.suppress(OSError, StorageError):
+            os.makedirs(path.parent, exist_ok=True)
+            with atomic_file(path) as beside, open(beside, "wb") as file:
+                np.save(file, values, allow_pickle=False)
     return values
 
 

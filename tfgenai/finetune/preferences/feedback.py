@@ -1,8 +1,10 @@
 """The whole loop from a file of feedback to a new version of the served model."""
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,18 +12,20 @@ import numpy as np
 
 from tfgenai.core import random
 from tfgenai.core.errors import DataError
+from tfgenai.core.generation import require_positive
+from tfgenai.core.presets import CONFIG_FILE
 from tfgenai.core.storage import PathLike
+from tfgenai.families import load_model
 from tfgenai.finetune.freeze import forget_graphs
 from tfgenai.finetune.lora import (
     adapted_layers,
+    adapter_names,
     apply_lora,
     merge_lora,
+    refuse_merged,
+    unmerge_lora,
 )
-from tfgenai.finetune.preferences.answers import (
-    Answers,
-    reference_log_probs,
-    to_answers,
-)
+from tfgenai.finetune.preferences.answers import padded_answers, reference_log_probs
 from tfgenai.finetune.preferences.records import Preference, read_preferences
 from tfgenai.finetune.preferences.tuner import PreferenceTuner
 from tfgenai.gpt import GPT
@@ -31,7 +35,7 @@ _ADAPTER = "feedback"
 
 
 def tune_on_feedback(
-    model: GPT,
+    model: GPT | PathLike,
     feedback: PathLike | Sequence[Preference],
     *,
     export_to: PathLike | None = None,
@@ -46,6 +50,7 @@ def tune_on_feedback(
     held_out: float = 0.1,
     num_samples: int = 64,
     max_new_tokens: int = 64,
+    truncate: bool = False,
     cache: PathLike | None = None,
     seed: int = 0,
     verbose: bool = True,
@@ -59,7 +64,8 @@ def tune_on_feedback(
     it went from where it began.
 
     Args:
-        model: a `GPT` with a tokenizer; it is tuned in place.
+        model: a `GPT` with a tokenizer, which is tuned in place; or its `.keras` file
+            or preset folder, which stays as it is.
         feedback: a file of preferences, see `read_preferences`, or preferences.
         export_to: folder of the served model, in which the next version is made; None
             for no export.
@@ -67,8 +73,9 @@ def tune_on_feedback(
         beta: how dear it is to leave the model as it was.
         label_smoothing: see `PreferenceTuner`.
         sft_weight: see `PreferenceTuner`.
-        lora: arguments of `apply_lora`, such as `{"rank": 8}`, to train an adapter,
-            which is merged in the export; None trains what is trainable.
+        lora: arguments of `apply_lora`, such as `{"rank": 8}`, to train a new adapter;
+            None trains what is trainable. Adapters are merged in the export and left
+            apart in the model, so that a next call without `lora` goes on with them.
         epochs: passes over the feedback.
         batch_size: pairs in a step.
         learning_rate: of AdamW; None for 1e-3 with an adapter and 1e-5 without.
@@ -76,7 +83,9 @@ def tune_on_feedback(
         num_samples: answers that are written to measure the divergence.
         max_new_tokens: length of these answers, cut where they would pass what the
             model can see.
-        cache: folder in which the reference's figures are kept; None for none.
+        truncate: see `PreferenceTuner.data`.
+        cache: folder in which the reference's figures are kept; None for one beside the
+            file of feedback, `<file>.reference`, where there is one.
         seed: seed of the split, the order and the samples.
         verbose: whether to show progress.
         callbacks: Keras callbacks for `fit`.
@@ -84,12 +93,15 @@ def tune_on_feedback(
 
     Returns:
         `method`, `num_preferences`, `num_held_out`; `before` and `after`: figures on
-        the held-out pairs; `kl`: mean over written answers of log p / p_before, nats an
-        answer, and its standard error; `history`; `export`: the new version's folder.
+        the held-out pairs; `kl`, `kl_standard_error`: mean over written answers of
+        log p / p_before, nats an answer; `history`; `export`: the new version's folder.
 
     Raises:
         DataError: if the feedback is damaged or too little.
-        ValueError: if a number is out of range.
+        ValueError: if a number is out of range, or `lora` is given for a model on which
+            an adapter acts already.
+        TypeError: if the model is no `GPT`.
+        CheckpointError: if the model's file is damaged.
 
     Example:
         ```python
@@ -97,13 +109,28 @@ def tune_on_feedback(
         report["after"]["accuracy"], report["kl"]
         ```
     """
-    if isinstance(feedback, (str, os.PathLike)):
-        feedback = read_preferences(feedback)
+    for name, value in (
+        ("epochs", epochs),
+        ("batch_size", batch_size),
+        ("num_samples", num_samples),
+        ("max_new_tokens", max_new_tokens),
+    ):
+        require_positive(name, value)
     if not 0 < held_out < 1:
         raise ValueError(
             f"A share in (0, 1) was expected. Received: held_out={held_out!r}."
         )
+    if learning_rate is None:
+        learning_rate = 1e-5 if lora is None else 1e-3
+    if not 0 < learning_rate < math.inf:
+        raise ValueError(f"A positive number was expected. Received: {learning_rate=}.")
+    if isinstance(feedback, (str, os.PathLike)):
+        if cache is None:
+            cache = f"{os.fspath(feedback)}.reference"
+        feedback = read_preferences(feedback)
     train, valid = _split(feedback, held_out, seed)
+    model = _loaded(model)
+    _refuse_adapters(model, lora)
     tuner = PreferenceTuner(
         model,
         method=method,
@@ -112,13 +139,19 @@ def tune_on_feedback(
         sft_weight=sft_weight,
         seed=seed,
     )
-    if lora is not None:
+    options: dict[str, Any] = {
+        "batch_size": batch_size,
+        "truncate": truncate,
+        "cache": cache,
+    }
+    rows = tuner.data(train, **options)
+    held = tuner.data(valid, **options).batches()
+    if lora is not None:  # it begins at zero, so that the reference is the same
         apply_lora(model, **{"name": _ADAPTER, "verbose": verbose, **lora})
-    rate = learning_rate or (1e-5 if lora is None else 1e-3)
-    rows = tuner.data(train, batch_size=batch_size, cache=cache)
-    held = tuner.data(valid, batch_size=batch_size, cache=cache).batches()
     start = [variable.numpy() for variable in model.trainable_variables]
-    tuner.compile(keras.optimizers.AdamW(rate, weight_decay=0.0, global_clipnorm=1.0))
+    tuner.compile(
+        keras.optimizers.AdamW(learning_rate, weight_decay=0.0, global_clipnorm=1.0)
+    )
     before = tuner.evaluate(held, verbose=0, return_dict=True)
     history = tuner.fit(
         rows, epochs=epochs, verbose=2 if verbose else 0, callbacks=list(callbacks)
@@ -139,11 +172,52 @@ def tune_on_feedback(
         "export": None,
     }
     if export_to is not None:
-        if any(found.active for _, found in adapted_layers(model)):
-            merge_lora(model)
-        version = model.export_serving(export_to, **export_options)
+        with _merged(model):
+            version = model.export_serving(export_to, **export_options)
         report["export"] = str(version)
     return report
+
+
+def _loaded(model: Any) -> GPT:
+    if isinstance(model, (str, os.PathLike)):
+        is_preset = (Path(model) / CONFIG_FILE).is_file()
+        model = (
+            GPT.from_preset(model) if is_preset else load_model(model, compile=False)
+        )
+    if not isinstance(model, GPT):
+        raise TypeError(
+            f"A GPT or its file was expected. Received: model={type(model).__name__}. "
+            "For images see tfgenai.finetune.images.DiffusionDPO."
+        )
+    return model
+
+
+def _acts(model: GPT) -> bool:
+    return any(found.active for _, found in adapted_layers(model))
+
+
+def _refuse_adapters(model: GPT, lora: Mapping[str, Any] | None) -> None:
+    refuse_merged(model)
+    # Beside a new adapter the others would fall silent.
+    if lora is not None and _acts(model):
+        raise ValueError(
+            "A model on which no adapter acts was expected for a new one. Received: "
+            f"lora={lora!r} and adapters={adapter_names(model)}. Leave lora out to go "
+            "on with what acts."
+        )
+
+
+@contextlib.contextmanager
+def _merged(model: GPT) -> Iterator[None]:
+    """The model with its adapters in its kernels, if there are any."""
+    if not _acts(model):
+        yield
+        return
+    merge_lora(model)
+    try:
+        yield
+    finally:
+        unmerge_lora(model)
 
 
 def _split(
@@ -172,21 +246,24 @@ def _divergence(
     start: Sequence[np.ndarray],
 ) -> tuple[float, float]:
     """Mean log p / p_before of answers that the model writes now, and its error."""
-    asked = [prompts[i % len(prompts)] for i in range(num_samples)]
-    # Of what slides out of its sight a model cannot say how likely the rest is.
     encode = model.require_tokenizer("Preference tuning").encode
-    longest = max(len(encode(prompt)) for prompt in asked)
-    room = model.max_sequence_length + 1 - longest
-    max_new_tokens = max(1, min(max_new_tokens, room))
-    texts = model.generate(asked, seed=seed, max_new_tokens=max_new_tokens)
-    pairs = [
-        (prompt, text[len(prompt) :])
-        for prompt, text in zip(asked, texts, strict=True)
-        if len(text) > len(prompt)
+    asked = [
+        encode(prompts[i % len(prompts)])[-model.max_sequence_length :]
+        for i in range(num_samples)
     ]
-    if not pairs:
-        return 0.0, 0.0
-    answers: Answers = to_answers(model, pairs, ["a written answer"] * len(pairs))
+    # Of what slides out of its sight a model cannot say how likely the rest is.
+    room = [
+        min(max_new_tokens, model.max_sequence_length + 1 - len(prompt))
+        for prompt in asked
+    ]
+    written = model.generate_tokens(asked, seed=seed, max_new_tokens=room)
+    # To stop early is a choice, too, though the token is not among the written ones.
+    end: Any = model.end_token
+    written = [
+        new if len(new) == limit else np.append(new, end)
+        for new, limit in zip(written, room, strict=True)
+    ]
+    answers = padded_answers(list(zip(asked, written, strict=True)))
     now = reference_log_probs(model, answers)
     with _as_before(model, start):
         ratios = now - reference_log_probs(model, answers)

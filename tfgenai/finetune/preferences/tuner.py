@@ -1,13 +1,14 @@
 """PreferenceTuner: trains a language model on which answers were liked better."""
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgenai.core.errors import DataError
+from tfgenai.core.generation import require_positive
 from tfgenai.core.model import GenerativeModel
 from tfgenai.core.registry import unknown_name
 from tfgenai.core.storage import PathLike
@@ -20,6 +21,7 @@ from tfgenai.finetune.preferences.answers import (
 )
 from tfgenai.finetune.preferences.losses import dpo_loss, ipo_loss, kto_loss
 from tfgenai.finetune.preferences.records import Preference
+from tfgenai.finetune.preferences.rows import compared_rows
 from tfgenai.gpt import GPT
 
 METHODS = ("dpo", "ipo", "kto")
@@ -37,7 +39,11 @@ class PreferenceTuner(GenerativeModel):
     - `loss`: of `preferences.losses`;
     - `margin`: β times how much more the better answer gained than the other, in nats;
     - `accuracy`: share of pairs whose margin is positive;
-    - `chosen_reward`, `rejected_reward`: β log p / p_reference of the answers.
+    - `chosen_reward`, `rejected_reward`: β log p / p_reference of the answers;
+    - `kl`: for KTO its z, the divergence of the model from the reference in nats an
+      answer, estimated on answers to other requests; else the mean of log p_reference
+      / p over all answers, which for answers that the reference wrote estimates the
+      divergence of the reference from the model.
 
     Args:
         model: a `GPT` with a tokenizer.
@@ -61,7 +67,14 @@ class PreferenceTuner(GenerativeModel):
         ```
     """
 
-    loss_names = ("loss", "accuracy", "margin", "chosen_reward", "rejected_reward")
+    loss_names = (
+        "loss",
+        "accuracy",
+        "margin",
+        "chosen_reward",
+        "rejected_reward",
+        "kl",
+    )
 
     def __init__(
         self,
@@ -77,14 +90,20 @@ class PreferenceTuner(GenerativeModel):
         if method not in METHODS:
             raise ValueError(unknown_name("method", method, list(METHODS)))
         for key, value, good in (
-            ("beta", beta, beta > 0),
+            ("beta", beta, 0 < beta < math.inf),
             ("label_smoothing", label_smoothing, 0 <= label_smoothing < 0.5),
-            ("sft_weight", sft_weight, sft_weight >= 0),
+            ("sft_weight", sft_weight, 0 <= sft_weight < math.inf),
         ):
             if not good:
                 raise ValueError(
                     f"A number in range was expected. Received: {key}={value!r}."
                 )
+        if label_smoothing and method != "dpo":
+            raise ValueError(
+                "label_smoothing belongs to DPO. Received: label_smoothing="
+                f"{label_smoothing!r} with method={method!r}. Leave it out."
+            )
+        model.require_tokenizer("Preference tuning")
         super().__init__(seed=seed, name=name, dtype=model.dtype_policy)
         # What is tuned is what is used; from here on the model's average is the model.
         model.ema.settle(model.weights)
@@ -102,13 +121,17 @@ class PreferenceTuner(GenerativeModel):
         preferences: Sequence[Preference],
         *,
         batch_size: int = 16,
+        truncate: bool = False,
         cache: PathLike | None = None,
     ) -> EpochRows:
         """What `fit` takes: tokens, and how likely the model finds the answers now.
 
         Args:
-            preferences: from `read_preferences`; pairs, but for KTO.
+            preferences: from `read_preferences`; pairs, but for KTO. Their weights
+                count in relation to each other.
             batch_size: pairs in a batch; for KTO answers.
+            truncate: whether a prompt that is too long with its answer loses its
+                beginning; else it is refused.
             cache: folder in which the reference's figures are kept; None for none.
 
         Returns:
@@ -117,17 +140,13 @@ class PreferenceTuner(GenerativeModel):
         Raises:
             DataError: if one has no prompt, is no pair, or does not fit the model.
         """
-        for number, each in enumerate(preferences, 1):
-            if each.prompt is None or not (each.is_pair or self.method == "kto"):
-                raise DataError(
-                    "Prompts with two answers each were expected. Received: preference "
-                    f"{number} with prompt={each.prompt!r}, chosen={each.chosen!r}, "
-                    f"rejected={each.rejected!r}. Single answers need method='kto'."
-                )
-        rows = self._rows(preferences)
+        require_positive("batch_size", batch_size)
+        rows = compared_rows(preferences, self.method)
         both = [pair for row in rows for pair in (row.first, row.second)]
         places = [row.place for row in rows for _ in range(2)]
-        answers = to_answers(self.model, both, places)
+        # A stranger's answer may be longer than the request has room for.
+        cuts = [truncate, truncate or self.method == "kto"] * len(rows)
+        answers = to_answers(self.model, both, places, truncate=cuts)
         reference = reference_log_probs(self.model, answers, cache=cache)
         x = {
             "tokens": answers.tokens.reshape(len(rows), 2, -1),
@@ -135,42 +154,9 @@ class PreferenceTuner(GenerativeModel):
             "reference": reference.reshape(len(rows), 2),
         }
         liked = np.array([row.is_liked for row in rows])
-        weights = np.array([row.weight for row in rows], np.float32)
+        weights = np.array([row.weight for row in rows])
+        weights = (weights / weights.mean()).astype(np.float32)
         return EpochRows((x, liked, weights), batch_size=batch_size, seed=self.seed)
-
-    def _rows(self, preferences: Sequence[Preference]) -> list["_Row"]:
-        if self.method != "kto":
-            return [
-                _Row(
-                    (str(each.prompt), str(each.chosen)),
-                    (str(each.prompt), str(each.rejected)),
-                    True,
-                    each.weight,
-                    f"preference {number}",
-                )
-                for number, each in enumerate(preferences, 1)
-            ]
-        single = [
-            (number, each, answer, is_liked)
-            for number, each in enumerate(preferences, 1)
-            for answer, is_liked in ((each.chosen, True), (each.rejected, False))
-            if answer is not None
-        ]
-        # Ethayarajh et al. 2024, section 4.1, estimate the divergence from the
-        # reference by answers to other requests.
-        strangers = single[1:] + single[:1]
-        return [
-            _Row(
-                (str(each.prompt), answer),
-                (str(each.prompt), stranger),
-                is_liked,
-                each.weight,
-                f"preference {number}",
-            )
-            for (number, each, answer, is_liked), (_, _, stranger, _) in zip(
-                single, strangers, strict=True
-            )
-        ]
 
     # ---- training ------------------------------------------------------------
 
@@ -196,6 +182,7 @@ class PreferenceTuner(GenerativeModel):
             losses = kto_loss(first, y, kl, beta=self.beta)
             liked = tf.cast(y, tf.float32)
             margin = self.beta * (first - kl) * (2.0 * liked - 1.0)
+            chosen, rejected, disliked = first, first, 1.0 - liked
         else:
             losses = (
                 ipo_loss(first, second, beta=self.beta)
@@ -207,21 +194,23 @@ class PreferenceTuner(GenerativeModel):
                     label_smoothing=self.label_smoothing,
                 )
             )
-            liked = tf.ones_like(first)
+            liked = disliked = tf.ones_like(first)
             margin = self.beta * (first - second)
+            chosen, rejected = first, second
+            kl = -tf.reduce_mean(ratios)
         if self.sft_weight:
             counts = tf.reduce_sum(tf.cast(x["is_answer"][:, 0], tf.float32), axis=-1)
             cross_entropy = -tf.reshape(log_probs, (-1, 2))[:, 0] / counts
             losses += self.sft_weight * liked * cross_entropy
         weights = tf.ones_like(first) if sample_weight is None else sample_weight
-        rejected = second if self.method != "kto" else first
-        disliked = 1.0 - liked if self.method == "kto" else liked
         return {
-            "loss": _mean(losses, weights),
+            # Not divided by the batch's own weights, or a batch of one has none.
+            "loss": tf.reduce_mean(losses * weights),
             "accuracy": _mean(tf.cast(margin > 0, tf.float32), weights),
             "margin": _mean(margin, weights),
-            "chosen_reward": self.beta * _mean(first, weights * liked),
+            "chosen_reward": self.beta * _mean(chosen, weights * liked),
             "rejected_reward": self.beta * _mean(rejected, weights * disliked),
+            "kl": kl,
         }
 
     def finish_step(self, losses: Mapping[str, tf.Tensor], x: Any) -> dict[str, Any]:
@@ -245,16 +234,6 @@ class PreferenceTuner(GenerativeModel):
             "label_smoothing": self.label_smoothing,
             "sft_weight": self.sft_weight,
         }
-
-
-class _Row(NamedTuple):
-    """Two requests with answers: the better and the other, or for KTO a stranger's."""
-
-    first: tuple[str, str]
-    second: tuple[str, str]
-    is_liked: bool
-    weight: float
-    place: str
 
 
 def _mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

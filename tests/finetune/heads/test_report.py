@@ -1,6 +1,8 @@
 """Oracles: scikit-learn where it has the figure, and counting by hand."""
 
+import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -56,6 +58,23 @@ def test_it_prints_and_saves(measured, tmp_path):
     report.save(tmp_path / "report.json")
     saved = json.loads((tmp_path / "report.json").read_text())
     assert saved["classes"][3]["name"] == "3"
+
+
+def test_a_page_has_every_class_and_escapes_their_names(measured, tmp_path):
+    report, *_ = measured
+    named = dataclasses.replace(report.classes[3], name="<script>three</script>")
+    classes = [*report.classes[:3], named, *report.classes[4:]]
+    report = dataclasses.replace(report, classes=classes)
+    page = report.save(tmp_path / "report.html").read_text("utf-8")
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;three") == 3  # figures, a row and a column
+    assert f"{report.accuracy:.2%}" in page
+    cells = [int(n) for n in re.findall(r"\)\">(\d+)</td>", page)]
+    np.testing.assert_array_equal(np.reshape(cells, (10, 10)), report.confusion)
+    assert page.count("<circle") == len(report.calibration)
+    assert "http" not in page
+    with pytest.raises(ValueError, match=r"report\.txt"):
+        report.save(tmp_path / "report.txt")
 
 
 def test_the_calibration_error_by_hand():

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 from sklearn.pipeline import make_pipeline
 
-from tfgenai.core.storage import PathLike, write_json
+import tfgenai
+from tfgenai.core.pages import template_environment
+from tfgenai.core.storage import PathLike, write_json, write_text
 from tfgenai.evaluate.statistics import wilson_interval
 from tfgenai.finetune.heads.classifier import ClassifierHead, check_labels
 
@@ -79,9 +82,37 @@ class ClassifierReport:
         """All of it as JSON values."""
         return dataclasses.asdict(self)
 
-    def save(self, path: PathLike) -> None:
-        """Writes it as a JSON file; see `core.storage.write_json`."""
-        write_json(path, self.to_dict())
+    def to_html(self) -> str:
+        """The report as one page that needs nothing else to be shown."""
+        environment = template_environment(Path(__file__).parent)
+        environment.filters["share"] = "{:.2%}".format
+        environment.filters["range"] = lambda pair: "{:.1%} … {:.1%}".format(*pair)
+        return environment.get_template("report.html").render(
+            report=self, num_bins=_BINS, version=tfgenai.__version__
+        )
+
+    def save(self, path: PathLike) -> Path:
+        """Writes `.html` or `.json`, as the suffix says, atomically.
+
+        Args:
+            path: the file.
+
+        Returns:
+            The path written.
+
+        Raises:
+            ValueError: if the suffix is neither.
+            StorageError: if the folder cannot be written to.
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix == ".json":
+            return write_json(path, self.to_dict())
+        if suffix in (".html", ".htm"):
+            return write_text(path, self.to_html())
+        raise ValueError(
+            "A file name that ends in .html or .json was expected. Received: "
+            f"path={str(path)!r}."
+        )
 
     def __str__(self) -> str:
         low, high = self.accuracy_interval

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import keras
-import numpy as np
 
-import tfgenai.data
 from tfgenai.core.errors import ConfigError, StorageError
 from tfgenai.core.model import GenerativeModel
 from tfgenai.core.storage import (
@@ -31,7 +29,8 @@ from tfgenai.finetune.heads import (
 )
 from tfgenai.finetune.lora import apply_lora, merge_lora
 from tfgenai.finetune.preferences import read_preferences, tune_on_feedback
-from tfgenai.finetune.recipe import DataSection, FinetuneRecipe
+from tfgenai.finetune.recipe import FinetuneRecipe
+from tfgenai.finetune.run_data import first_of_each, labelled_arrays, load_for
 from tfgenai.gpt import GPT
 from tfgenai.train import Backup
 from tfgenai.train.environment import describe_environment
@@ -150,9 +149,9 @@ def _train_adapter(
 ) -> tuple[dict[str, Any], GenerativeModel]:
     """Goes on with the model's own training, by an adapter or with all weights."""
     data = _given(recipe.data)
-    train = _load(base, data, data.split, recipe.seed)
+    train = load_for(base, data, data.split, recipe.seed)
     held = data.validation_split
-    valid = None if held is None else _load(base, data, held, recipe.seed)
+    valid = None if held is None else load_for(base, data, held, recipe.seed)
     if recipe.adapter is not None:
         apply_lora(
             base, **recipe.adapter.model_dump(), seed=recipe.seed, verbose=verbose
@@ -224,10 +223,10 @@ def _train_classifier(
         )
     data = _given(recipe.data)
     section = _given(recipe.classifier)
-    train, names = _labelled(data, data.split, recipe.seed)
-    test, _ = _labelled(data, data.validation_split or "test", recipe.seed)
+    train, names = labelled_arrays(data, data.split, recipe.seed)
+    test, _ = labelled_arrays(data, data.validation_split or "test", recipe.seed)
     if section.examples_per_class is not None:
-        train = _first_of_each(train, section.examples_per_class)
+        train = first_of_each(train, section.examples_per_class)
     head = ClassifierHead(
         base,
         len(names),
@@ -254,56 +253,6 @@ def _train_classifier(
     head.compile()
     head.save(path / MODEL)
     return {"classifier": report.to_dict(), "text": str(report)}, head
-
-
-def _labelled(
-    data: DataSection, split: str, seed: int
-) -> tuple[tuple[np.ndarray, np.ndarray], list[str]]:
-    """Images in [-1, 1] and classes of a whole split, and the classes' names."""
-    dataset = tfgenai.data.load(
-        data.name,
-        split=split,
-        batch_size=data.batch_size,
-        image_size=data.image_size,
-        shuffle=False,
-        drop_remainder=False,
-        seed=seed,
-    )
-    names = dataset.card.class_names
-    if not names:
-        raise ConfigError(
-            f"Data with classes were expected. Received: data.name={data.name!r}, "
-            "which has none. Label them with `tfgenai data label`."
-        )
-    x, y = zip(*dataset.for_epochs(0, 1), strict=True)
-    return (np.concatenate(x), np.concatenate(y)), list(names)
-
-
-def _first_of_each(
-    rows: tuple[np.ndarray, np.ndarray], count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    x, y = rows
-    chosen = np.concatenate([np.flatnonzero(y == c)[:count] for c in np.unique(y)])
-    return x[chosen], y[chosen]
-
-
-def _load(base: Any, data: DataSection, split: str, seed: int) -> Any:
-    """Batches of a split, as the model was trained on."""
-    options: dict[str, Any] = {"batch_size": data.batch_size, "seed": seed}
-    is_training = split == data.split
-    if isinstance(base, GPT):
-        options["tokenizer"] = base.tokenizer
-        options["sequence_length"] = data.sequence_length or base.max_sequence_length
-        if is_training:
-            options["steps_per_epoch"] = data.steps_per_epoch
-    else:
-        options["image_size"] = data.image_size
-        options["binarize"] = data.binarize
-        if is_training:
-            options["augment"] = data.augment
-    if not is_training:
-        options |= {"shuffle": False, "drop_remainder": False}
-    return tfgenai.data.load(data.name, split=split, **options)
 
 
 def _adamw(rate: float) -> keras.optimizers.Optimizer:

@@ -40,6 +40,26 @@ def test_dpos_gradient_is_the_papers():
     np.testing.assert_allclose(down, expected, rtol=1e-4, atol=1e-7)
 
 
+def test_dpo_begins_at_log_2_with_half_of_beta():
+    ratio = tf.constant([2.5])  # of both answers, so that neither gained on the other
+    with tf.GradientTape() as tape:
+        tape.watch(ratio)
+        loss = dpo_loss(ratio, tf.constant([2.5]), beta=0.3)
+    np.testing.assert_allclose(loss, [np.log(2)], rtol=1e-6)
+    np.testing.assert_allclose(tape.gradient(loss, ratio), [-0.15], rtol=1e-6)
+
+
+def test_ipos_gradient_is_twice_the_distance():
+    chosen, rejected = (tf.constant(v, tf.float32) for v in _ratios())
+    with tf.GradientTape() as tape:
+        tape.watch([chosen, rejected])
+        loss = ipo_loss(chosen, rejected, beta=0.25)
+    up, down = tape.gradient(loss, [chosen, rejected])
+    expected = 2.0 * (chosen.numpy() - rejected.numpy() - 2.0)
+    np.testing.assert_allclose(up, expected, rtol=1e-5)
+    np.testing.assert_allclose(down, -expected, rtol=1e-5)
+
+
 def test_extreme_margins_stay_finite():
     far = tf.constant([1e4, -1e4])
     loss = dpo_loss(far, -far, beta=1.0)

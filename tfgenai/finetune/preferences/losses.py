@@ -45,7 +45,8 @@ def ipo_loss(chosen: tf.Tensor, rejected: tf.Tensor, *, beta: float) -> tf.Tenso
 
     Azar et al. 2023, "A General Theoretical Paradigm to Understand Learning from Human
     Preferences", arXiv:2310.12036, equation 17, with β for its τ and with sums over
-    tokens: unlike DPO's margin, this one has an end.
+    tokens: unlike DPO's margin, this one has an end. TRL divides log-probabilities by
+    the number of tokens here, so that its β is not this one.
 
     Args:
         chosen: float32 `(batch,)`, log p - log p_reference of the better answer, nats.
@@ -75,8 +76,8 @@ def kto_loss(
     Args:
         log_ratio: float32 `(batch,)`, h: log p - log p_reference of an answer, nats.
         is_desirable: bool `(batch,)`, whether it was liked.
-        kl: float32 scalar, z: the divergence from the reference, of which no gradient
-            is taken.
+        kl: float32 scalar, z: the divergence from the reference, not below 0, as the
+            mean of h over answers to other requests; no gradient is taken of it.
         beta: how averse to risk; positive.
         desirable_weight: λ of what was liked.
         undesirable_weight: λ of what was not.

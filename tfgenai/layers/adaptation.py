@@ -54,12 +54,16 @@ class Adaptation:
         _settle_batch_norm(model)
 
     def unfreeze(self, variables: Iterable[keras.Variable]) -> None:
-        """Lets those train that were frozen by `freeze`."""
+        """Lets those train that were frozen by `freeze`, in models inside as well."""
+        variables = list(variables)
         asked = {id(variable) for variable in variables}
         chosen = [variable for variable in self.frozen if id(variable) in asked]
         for variable in chosen:
             variable.trainable = True
         self.frozen = [each for each in self.frozen if id(each) not in asked]
+        for _, layer in named_layers(self._owner()):
+            if isinstance(inner := getattr(layer, "adaptation", None), Adaptation):
+                inner.unfreeze(variables)
         _settle_batch_norm(self._owner())
 
     def apply(self, model: Any) -> None:

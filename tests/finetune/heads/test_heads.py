@@ -202,9 +202,15 @@ def test_fit_after_unfreezing_asks_for_compile():
     head = ClassifierHead(_vae(), 10)
     head.compile()
     head.fit(x, y, verbose=0)
+    before = _base(head.base)
     unfreeze(head, "encoder", verbose=False)
     with pytest.raises(ValueError, match="compile"):
         head.fit(x, y, verbose=0)
+    head.compile("sgd")
+    head.fit(x, y, verbose=0)
+    moved = {p for p, value in _base(head.base).items() if (value != before[p]).any()}
+    assert moved
+    assert all(path.startswith("encoder/") for path in moved)
 
 
 def test_a_base_unfrozen_by_itself_asks_for_compile_too():

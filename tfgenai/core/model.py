@@ -18,6 +18,7 @@ from tfgenai.core.errors import CheckpointError
 from tfgenai.core.fit_options import refuse_unsupported, runs_better_without_xla
 from tfgenai.core.fitting import Fitting, refuse_lost_weights
 from tfgenai.core.generation import Generation
+from tfgenai.core.kept_rows import kept_rows
 
 _EVALUATION_STREAM = 0x6576616C  # sets validation noise apart from training noise
 
@@ -330,13 +331,17 @@ class GenerativeModel(Generation, Fitting):
         loss: tf.Tensor,
         variables: Sequence[keras.Variable],
     ) -> list[tf.Tensor]:
-        """Moves `variables` down the gradient of the scaled loss; returns gradients."""
+        """Moves `variables` down the gradient of the scaled loss; returns gradients.
+
+        Rows of a table that are to stay, see `KeepOldRows`, stay.
+        """
         gradients = [
             # The norm of rows that stand there twice is not that of their sum.
             tf.convert_to_tensor(each) if isinstance(each, tf.IndexedSlices) else each
             for each in tape.gradient(loss, [v.value for v in variables])
         ]
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        with kept_rows(variables):
+            optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return gradients
 
     def finish_step(self, losses: Mapping[str, tf.Tensor], x: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What was done to a model after it was made: adapters and frozen variables."""
+"""What was done to a model after it was made: adapters, frozen variables and rows."""
 
 import tfgenai.core.backend  # noqa: F401  # isort: skip
 
@@ -8,13 +8,14 @@ from typing import Any
 
 import keras
 
+from tfgenai.core.kept_rows import KeepOldRows
 from tfgenai.layers.adapters import AdapterOptions, adapters_of, attach
 from tfgenai.layers.layer_tree import base_variables, named_layers
 
 
 @keras.saving.register_keras_serializable("tfgenai")
 class Adaptation:
-    """The adapters and frozen variables of a model, which its files carry along.
+    """Adapters, frozen variables and kept rows of a model, which its files carry along.
 
     A model holds one as `model.adaptation`; it is described when it is saved, and done
     again when it is loaded, before the weights are read.
@@ -66,6 +67,13 @@ class Adaptation:
                 inner.unfreeze(variables)
         _settle_batch_norm(self._owner())
 
+    def freeze_adapters(self) -> None:
+        """Freezes the weights of all adapters; those that act go on acting."""
+        for _, layer in named_layers(self._owner()):
+            found = adapters_of(layer)
+            for variable in [] if found is None else found.trainable_variables:
+                variable.trainable = False
+
     def apply(self, model: Any) -> None:
         """Does the same to a model that was made alike."""
         description = self._description or {"layers": {}, "frozen": []}
@@ -77,15 +85,18 @@ class Adaptation:
                 found.add(layer, AdapterOptions.from_dict(options), seed=0)
             for name in found.options:
                 for variable in found.parts(name).values():
-                    variable.trainable = name in entry["active"]
+                    # Files of earlier versions do not say which train.
+                    variable.trainable = name in entry.get("trains", entry["active"])
             found.active = dict(entry["active"])
             if entry["is_merged"]:
                 found.keep_base(layer)
         variables = base_variables(model)
+        for number, rows in description.get("kept_rows", {}).items():
+            variables[int(number)][1].constraint = KeepOldRows(**rows)
         Adaptation.of(model).freeze(variables[i][1] for i in description["frozen"])
 
     def get_config(self) -> dict[str, Any]:
-        """Adapters by the number of their layer, and numbers of frozen variables."""
+        """Adapters by the number of their layer, variables by theirs."""
         if self._model is None:
             return {"description": self._description}
         model = self._owner()
@@ -96,15 +107,21 @@ class Adaptation:
                 layers[str(number)] = {
                     "adapters": [each.to_dict() for each in found.options.values()],
                     "active": dict(found.active),
+                    "trains": [
+                        name
+                        for name in found.options
+                        if any(each.trainable for each in found.parts(name).values())
+                    ],
                     "is_merged": found.is_merged,
                 }
         frozen = {id(variable) for variable in self.frozen}
-        numbers = [
-            number
-            for number, (_, variable) in enumerate(base_variables(model))
-            if id(variable) in frozen
-        ]
-        return {"description": {"layers": layers, "frozen": numbers}}
+        numbers, kept = [], {}
+        for number, (_, variable) in enumerate(base_variables(model)):
+            if id(variable) in frozen:
+                numbers.append(number)
+            if isinstance(variable.constraint, KeepOldRows):
+                kept[str(number)] = variable.constraint.get_config()
+        return {"description": {"layers": layers, "frozen": numbers, "kept_rows": kept}}
 
     def _owner(self) -> Any:
         return None if self._model is None else self._model()

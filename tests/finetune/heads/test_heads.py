@@ -16,10 +16,12 @@ from tfgenai.finetune.freeze import unfreeze
 from tfgenai.finetune.heads import (
     ClassifierHead,
     EmbeddingHead,
+    Features,
     RegressionHead,
     unfreeze_gradually,
 )
 from tfgenai.finetune.heads.embedding import contrastive_losses
+from tfgenai.finetune.lora import adapted_layers, apply_lora, use_adapter
 from tfgenai.layers.layer_tree import base_variables
 
 SHAPE = (8, 8, 1)
@@ -195,6 +197,51 @@ def test_a_mistake_in_the_last_stage_trains_nothing():
     with pytest.raises(ValueError, match="pattern='block_7'"):
         unfreeze_gradually(head, data, ("final_norm", "block_7"), verbose=False)
     np.testing.assert_array_equal(head.output_layer.kernel, before)
+
+
+def test_a_base_with_an_adapter_is_frozen_until_it_is_asked_to_train(tmp_path):
+    base = _gpt()
+    apply_lora(base, rank=2, targets="query", verbose=False)
+    for _, found in adapted_layers(base):
+        found.parts("default")["b"].assign(tf.ones_like(found.parts("default")["b"]))
+    unfreeze(base, "final_norm", verbose=False)
+    tokens = random.numpy_generator(0).integers(0, 7, (20, 8)).astype(np.int32)
+    features = Features().of(base, tokens)
+    head = ClassifierHead(base, 2)
+    assert not base.trainable_variables
+    np.testing.assert_array_equal(head.features.of(base, tokens), features)
+    before = [variable.numpy() for variable in base.weights]
+    head.compile("sgd")
+    y = (tokens[:, 0] > 3).astype(np.int32)
+    head.fit(tokens, y, verbose=0)
+    for variable, value in zip(base.weights, before, strict=True):
+        if "step" not in variable.name:
+            np.testing.assert_array_equal(variable, value)
+    head.save(tmp_path / "frozen.keras")
+    assert not tg.load_model(tmp_path / "frozen.keras").base.trainable_variables
+    # Asked for, the adapter trains, and a file knows it.
+    use_adapter(base, "default")
+    unfreeze(base, "final_norm", verbose=False)
+    with pytest.raises(ValueError, match="compile"):
+        head.fit(tokens, y, verbose=0)
+    asked = len(base.trainable_variables)
+    assert asked == 2 * 2 + 2
+    head.compile("sgd")
+    head.save(tmp_path / "head.keras")
+    loaded = tg.load_model(tmp_path / "head.keras")
+    assert len(loaded.base.trainable_variables) == asked
+    np.testing.assert_array_equal(
+        loaded.predict_rows(tokens), head.predict_rows(tokens)
+    )
+
+
+def test_nothing_is_refused():
+    head = ClassifierHead(_vae(), 10)
+    for run in (head.predict_rows, head.features_of, head.predict_probabilities):
+        with pytest.raises(DataError, match=r"x of shape \(0, 8, 8, 1\)"):
+            run(np.zeros((0, *SHAPE), np.float32))
+    with pytest.raises(DataError, match="One example or more"):
+        head.predict_rows([])
 
 
 def test_fit_after_unfreezing_asks_for_compile():

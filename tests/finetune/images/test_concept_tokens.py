@@ -122,6 +122,21 @@ def test_the_new_model_is_one_like_any_other(tmp_path):
     assert add_classes(loaded).num_classes == 5
 
 
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_a_loaded_model_keeps_the_old_rows(tmp_path, run_eagerly):
+    grown = add_classes(trained_diffusion())
+    grown.save(tmp_path / "grown.keras")
+    loaded = tg.load_model(tmp_path / "grown.keras")
+    table = loaded.embedding.label_embedding
+    before = table.numpy()
+    np.testing.assert_array_equal(before, grown.embedding.label_embedding)
+    optimizer = keras.optimizers.AdamW(1e-2, weight_decay=0.5)
+    loaded.compile(optimizer, jit_compile=False, run_eagerly=run_eagerly)
+    loaded.fit(points(3).concatenate(points(1)), verbose=0)
+    rows = (table.numpy() != before).any(axis=1)
+    assert rows.tolist() == [False, False, False, True, False]
+
+
 def test_a_gan_learns_a_row_in_each_network_and_nothing_else():
     model = gan(network="dcgan", dropout=0.2, ema_decay=0.9)
     model.compile(jit_compile=False)

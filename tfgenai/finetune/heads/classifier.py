@@ -133,7 +133,7 @@ class ClassifierHead(TaskHead):
             "accuracy": weighted_mean(tf.cast(is_right, tf.float32), sample_weight),
         }
 
-    def check_targets(self, y: Any) -> None:
+    def check_targets(self, y: Any, x: Any = None) -> None:
         """Refuses labels of which one is no class, or a class has none."""
         check_labels(y, self.num_classes, "y")
 

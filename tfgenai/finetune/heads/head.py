@@ -1,13 +1,15 @@
 """TaskHead: what task layers on a pre-trained model have in common."""
 
+import dataclasses
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgenai.core.errors import DataError
 from tfgenai.core.model import GenerativeModel
 from tfgenai.core.signatures import Signature
 from tfgenai.finetune.freeze import freeze
@@ -18,11 +20,19 @@ from tfgenai.layers import Initializers, SeededDropout
 _STREAM = 41
 
 
+@dataclasses.dataclass(frozen=True)
+class _AsSaved:
+    """A base from a head's file, of which what trains is what trained then."""
+
+    model: GenerativeModel
+
+
 class TaskHead(GenerativeModel):
     """Layers of a task on the features of a pre-trained model, trained by `fit`.
 
-    The base is frozen when the head is made; `unfreeze` lets parts of it train, see
-    `unfreeze_gradually`. It is saved within the head's file. The features are
+    The base is frozen when the head is made, adapters that it brings among it, which go
+    on acting; `unfreeze` lets parts of it train, see `unfreeze_gradually`, and
+    `use_adapter` an adapter. It is saved within the head's file. The features are
     normalised, each vector to mean 0 and variance 1, before the head's own layers.
 
     Args:
@@ -38,7 +48,7 @@ class TaskHead(GenerativeModel):
 
     def __init__(
         self,
-        base: GenerativeModel,
+        base: Any,
         *,
         features: Features | None = None,
         hidden_dim: int | None = None,
@@ -46,10 +56,14 @@ class TaskHead(GenerativeModel):
         seed: int = 0,
         name: str | None = None,
     ) -> None:
+        is_as_saved = isinstance(base, _AsSaved)
+        if is_as_saved:
+            base = base.model
         super().__init__(
             seed=seed, name=name, dtype=getattr(base, "dtype_policy", None)
         )
         self.base = base
+        self._is_as_saved = is_as_saved
         self.features = features or Features()
         self.hidden_dim = hidden_dim
         self.dropout = dropout
@@ -57,21 +71,38 @@ class TaskHead(GenerativeModel):
 
     def make_layers(self, output_dim: int) -> None:
         """Makes the layers; the last line but one of every constructor."""
-        dim = self._feature_dim()
+        shape = self.start_layers()
+        if len(shape) != 1:
+            raise ValueError(
+                "Features that are one vector of each example were expected. Received: "
+                f"features.pool={self.features.pool!r}, of shape {shape}. Use 'mean', "
+                "or a DecoderHead."
+            )
+        (dim,) = shape
         new = Initializers(self.seed, _STREAM)
-        self.norm = keras.layers.LayerNormalization(
-            center=False, scale=False, dtype="float32", name="norm"
-        )
-        self.norm.build((None, dim))
-        self.feature_dropout = SeededDropout(self.dropout, dtype="float32")
         self.hidden = None
         if self.hidden_dim is not None:
             self.hidden = self._dense(dim, self.hidden_dim, new, "gelu", "hidden")
         self.output_layer = self._dense(
             self.hidden_dim or dim, output_dim, new, None, "output"
         )
-        if self.base.adaptation is None:
+
+    def start_layers(self) -> tuple[int | None, ...]:
+        """Freezes the base, and makes what comes before the layers of any task.
+
+        Returns:
+            Shape of one example's features.
+        """
+        shape = self._feature_shape()
+        self.norm = keras.layers.LayerNormalization(
+            center=False, scale=False, dtype="float32", name="norm"
+        )
+        self.norm.build((None, *shape))
+        self.feature_dropout = SeededDropout(self.dropout, dtype="float32")
+        if not self._is_as_saved:
             freeze(self.base, "*", verbose=False)
+            self.base.adaptation.freeze_adapters()
+        return shape
 
     def _dense(
         self, in_dim: int, units: int, new: Initializers, activation: Any, name: str
@@ -86,13 +117,13 @@ class TaskHead(GenerativeModel):
         layer.build((None, in_dim))
         return layer
 
-    def _feature_dim(self) -> int:
-        """Length of the features, found by tracing the base."""
+    def _feature_shape(self) -> tuple[int | None, ...]:
+        """Shape of one example's features, found by tracing the base."""
         spec = input_spec(self.base)
         traced = tf.function(
             lambda x: self.features.of(self.base, x), autograph=False
         ).get_concrete_function(spec)
-        return int(traced.output_shapes[-1])
+        return tuple(traced.output_shapes[1:])
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """See the base class."""
@@ -114,11 +145,11 @@ class TaskHead(GenerativeModel):
             )
         bound = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs)
         if bound.arguments.get("y") is not None:
-            self.check_targets(bound.arguments["y"])
+            self.check_targets(bound.arguments["y"], bound.arguments.get("x"))
         return super().fit(*args, **kwargs)
 
-    def check_targets(self, y: Any) -> None:
-        """Refuses an array of what `fit` is to learn that makes no sense."""
+    def check_targets(self, y: Any, x: Any = None) -> None:
+        """Refuses an array of what `fit` is to learn from `x` that makes no sense."""
 
     def _trainable_ids(self) -> frozenset[int]:
         return frozenset(id(variable) for variable in self.trainable_variables)
@@ -149,22 +180,40 @@ class TaskHead(GenerativeModel):
 
         Returns:
             float32 `(n, dim)`.
+
+        Raises:
+            DataError: if there are none.
         """
 
         def run(x: tf.Tensor) -> tf.Tensor:
             return self.norm(self.features.of(self.base, x))
 
-        function = self.compiled_sampler("features", run, False)
-        return np.asarray(
-            self.run_in_batches(function, {"x": np.asarray(x)}, batch_size)
-        )
+        return self._on_rows("features", run, x, batch_size)
 
     def predict_rows(self, x: Any, *, batch_size: int = 256) -> np.ndarray:
-        """`call` on many examples, float32 `(n, output_dim)`."""
-        function = self.compiled_sampler("predict", lambda x: self(x), False)
-        return np.asarray(
-            self.run_in_batches(function, {"x": np.asarray(x)}, batch_size)
-        )
+        """`call` on many examples, float32 `(n, output_dim)`.
+
+        Args:
+            x: array `(n, ...)` of what the base is trained on.
+            batch_size: examples at a time.
+
+        Raises:
+            DataError: if there are none.
+        """
+        return self._on_rows("predict", lambda x: self(x), x, batch_size)
+
+    def _on_rows(
+        self, key: str, run: Callable[[tf.Tensor], Any], x: Any, batch_size: int
+    ) -> Any:
+        """A function of a batch, called on one batch after the other."""
+        x = np.asarray(x)
+        if not x.size:
+            raise DataError(
+                f"One example or more was expected. Received: x of shape {x.shape}. "
+                "Look for what left none, such as a filter or a split."
+            )
+        function = self.compiled_sampler(key, run, False)
+        return self.run_in_batches(function, {"x": x}, batch_size)
 
     def minimize(
         self,
@@ -214,3 +263,11 @@ class TaskHead(GenerativeModel):
             "hidden_dim": self.hidden_dim,
             "dropout": self.dropout,
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """Makes a head from `get_config()`; of its base trains what did."""
+        base = keras.saving.deserialize_keras_object(
+            config["base"], custom_objects=custom_objects
+        )
+        return super().from_config({**config, "base": _AsSaved(base)}, custom_objects)

@@ -4,10 +4,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tfgenai.core.copies import copy_of
 from tfgenai.core.generation import require_positive
+from tfgenai.core.kept_rows import KeepOldRows
 from tfgenai.diffusion.diffusion import DiffusionModel
 from tfgenai.finetune.freeze import freeze, unfreeze
 from tfgenai.finetune.lora import adapter_names
@@ -28,8 +28,7 @@ def add_classes(model: Any, num_new: int = 1, *, init: str | int = "mean") -> An
     `apply_lora` and `unfreeze(model, "label_embedding")`; the old rows stay even then.
 
     What comes back is a model like any other, of `num_classes + num_new`. Its file says
-    what is frozen, but not that old rows are put back: a model that is loaded to train
-    on moves the whole table.
+    what is frozen and which rows are put back: a model that is loaded trains on alike.
 
     Args:
         model: a `DiffusionModel` or a `GAN` with `num_classes`, without adapters; it
@@ -85,27 +84,8 @@ def add_classes(model: Any, num_new: int = 1, *, init: str | int = "mean") -> An
     ]
     unfreeze(grown, *paths, verbose=False)
     for table in tables:
-        table.constraint = KeepOldRows(table, num_old, num_new)
+        table.constraint = KeepOldRows(num_old, num_new)
     return grown
-
-
-class KeepOldRows(keras.constraints.Constraint):
-    """Puts all rows of a table but the new ones back to what they are now.
-
-    Args:
-        table: the variable.
-        first: the first new row.
-        num_new: number of new rows.
-    """
-
-    def __init__(self, table: keras.Variable, first: int, num_new: int) -> None:
-        self._kept = table.numpy()
-        rows = np.arange(len(self._kept))[:, np.newaxis]
-        self._is_new = (rows >= first) & (rows < first + num_new)
-
-    def __call__(self, w: tf.Tensor) -> tf.Tensor:
-        """The table `w` with the old rows in place."""
-        return tf.where(self._is_new, w, self._kept)
 
 
 def _require_classes(model: Any, init: str | int) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 _MODULES = {
     "AdapterOptions": "tfgenai.layers.adapters",
     "ClassifierHead": "tfgenai.finetune.heads",
+    "DecoderHead": "tfgenai.finetune.heads",
     "EmbeddingHead": "tfgenai.finetune.heads",
     "Features": "tfgenai.finetune.heads",
     "FinetuneRecipe": "tfgenai.finetune.recipe",
@@ -15,7 +16,9 @@ _MODULES = {
     "PreferenceTuner": "tfgenai.finetune.preferences",
     "RegressionHead": "tfgenai.finetune.heads",
     "TrainableCount": "tfgenai.finetune.freeze",
+    "apply_ia3": "tfgenai.finetune.ia3",
     "apply_lora": "tfgenai.finetune.lora",
+    "apply_prefix": "tfgenai.finetune.prefix",
     "chat": "tfgenai.finetune.instructions",
     "count_trainable": "tfgenai.finetune.freeze",
     "evaluate_classifier": "tfgenai.finetune.heads",

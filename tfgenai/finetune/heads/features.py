@@ -18,7 +18,7 @@ from tfgenai.gpt import GPT
 from tfgenai.layers.layer_tree import named_layers
 from tfgenai.vae import VAE, VQVAE
 
-POOLS = ("mean", "last", "flatten")
+POOLS = ("mean", "last", "flatten", "none")
 _NOISE_STREAM = 31
 
 
@@ -45,8 +45,9 @@ class Features:
         layer: path, or end of a path, of the layer whose outputs are taken; None for
             the family's own.
         pool: `"mean"` over places or tokens; `"last"`, the last token of a text, which
-            has seen all others (Radford et al. 2018, "GPT", section 3.2); or
-            `"flatten"`, which keeps the places of what is no text.
+            has seen all others (Radford et al. 2018, "GPT", section 3.2); `"flatten"`,
+            which keeps the places of what is no text; or `"none"`, a vector for each
+            place or token, for a `DecoderHead`.
         time: noise level of a diffusion model, in [0, 1].
 
     Raises:
@@ -81,7 +82,7 @@ class Features:
             training: whether layers behave as in training.
 
         Returns:
-            float32 `(batch, dim)`.
+            float32 `(batch, dim)`; `(batch, ..., dim)` if they are not pooled.
 
         Raises:
             ValueError: if the model has no features, or not pooled in this way.
@@ -103,7 +104,7 @@ class Features:
         return tf.cast(self._pooled(hidden, x, model), tf.float32)
 
     def _pooled(self, hidden: tf.Tensor, x: tf.Tensor, model: Any) -> tf.Tensor:
-        if hidden.shape.rank == 2:
+        if hidden.shape.rank == 2 or self.pool == "none":
             return hidden
         if isinstance(model, GPT):
             inside = tf.cast(x >= 0, hidden.dtype)[..., tf.newaxis]

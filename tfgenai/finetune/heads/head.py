@@ -78,7 +78,7 @@ class TaskHead(GenerativeModel):
                 f"features.pool={self.features.pool!r}, of shape {shape}. Use 'mean', "
                 "or a DecoderHead."
             )
-        (dim,) = shape
+        dim = int(shape[0] or 0)
         new = Initializers(self.seed, _STREAM)
         self.hidden = None
         if self.hidden_dim is not None:

@@ -23,7 +23,12 @@ from tfgenai.finetune.lora import (
     require_known,
     use_adapter,
 )
-from tfgenai.layers.adapters import AdapterOptions, adapters_of, kind_of
+from tfgenai.layers.adapters import (
+    Options,
+    adapters_of,
+    options_from_dict,
+    part_shapes,
+)
 from tfgenai.layers.layer_tree import named_layers, weights_made_to_train
 
 _FORMAT = "tfgenai adapter 1"
@@ -33,7 +38,7 @@ _SHOWN = 12
 def base_hash(model: keras.Model) -> str:
     """SHA-256 of the weights that a model was made to train, without adapters.
 
-    Of averaged weights, the averages count; of merged kernels, those that are kept.
+    Of averaged weights, the averages count; of merged ones, those that are kept.
     Names do not, because Keras counts them up within a process.
     """
     weights = weights_made_to_train(model)
@@ -41,9 +46,9 @@ def base_hash(model: keras.Model) -> str:
     if hasattr(model, "ema"):
         stands_for |= {id(v): average for v, average in model.ema.pairs}
     stands_for |= {
-        id(found.kernel(layer)): found.kept
+        id(variable): kept
         for layer, found in adapted_layers(model)
-        if found.is_merged
+        for variable, kept in found.kept_pairs(layer)
     }
     digest = hashlib.sha256()
     for weight in weights:
@@ -119,7 +124,7 @@ def load_adapter(model: keras.Model, path: PathLike, *, name: str | None = None)
     """
     refuse_merged(model)
     description, tensors = _read(path)
-    options = AdapterOptions.from_dict(
+    options = options_from_dict(
         {**description["options"], **({} if name is None else {"name": name})}
     )
     if options.name in adapter_names(model):
@@ -148,7 +153,7 @@ def _layers(
     model: Any,
     description: Mapping[str, Any],
     tensors: Mapping[str, np.ndarray],
-    options: AdapterOptions,
+    options: Options,
     path: PathLike,
 ) -> dict[str, Any]:
     """The layers that the adapter goes on, by number, checked against its tensors."""
@@ -156,12 +161,12 @@ def _layers(
     layers = {}
     for number in description["layers"]:
         layer = every[int(number)] if int(number) < len(every) else None
-        kind = None if layer is None else kind_of(layer)
-        shapes = None if kind is None else kind.shapes(layer, options.rank)
-        found = tuple(
-            tensors[key].shape if (key := f"{number}/{part}") in tensors else None
-            for part in ("a", "b")
-        )
+        shapes = None if layer is None else part_shapes(layer, options)
+        found = {
+            part: tensors[key].shape
+            for part in options.parts
+            if (key := f"{number}/{part}") in tensors
+        }
         if shapes != found:
             raise CheckpointError(
                 f"Tensors of shapes {shapes} were expected for layer {number}. "
@@ -178,7 +183,7 @@ def _read(path: PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if description["format"] != _FORMAT or not description["layers"]:
             raise ValueError(f"format {description['format']!r}")
-        AdapterOptions.from_dict(description["options"])
+        options_from_dict(description["options"])
         [int(number) for number in description["layers"]]
         str(description["base_sha256"])
     except (

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from tfgenai.core.errors import ConfigError
 from tfgenai.finetune.freeze import (
     TrainableCount,
     count_trainable,
@@ -19,6 +20,7 @@ from tfgenai.layers.adaptation import Adaptation
 from tfgenai.layers.adapters import (
     AdapterOptions,
     LayerAdapters,
+    Options,
     adapters_of,
     attach,
     kind_of,
@@ -78,16 +80,26 @@ def apply_lora(
         name, rank=rank, alpha=alpha, use_rslora=use_rslora, use_dora=use_dora
     )
     chosen = _targets(model, (targets,) if isinstance(targets, str) else tuple(targets))
+    return start_adapter(model, chosen, options, seed=seed, verbose=verbose)
+
+
+def start_adapter(
+    model: Any, layers: Sequence[Any], options: Options, *, seed: int, verbose: bool
+) -> TrainableCount:
+    """Adds an adapter to some layers, which alone acts and trains.
+
+    Raises:
+        ValueError: if the name is taken or an adapter is merged.
+    """
     refuse_merged(model)
+    name = options.name
     if name in adapter_names(model):
         raise ValueError(
             f"A new name was expected. Received: name={name!r}, which the model has. "
             "Take another, or remove_adapter it first."
         )
-    add_adapter(model, chosen, options, seed=seed)
-    for _, found in adapted_layers(model):
-        found.active = {name: 1.0} if name in found.options else {}
-    _train_only(model, {name})
+    add_adapter(model, layers, options, seed=seed)
+    use_adapter(model, name)
     count = count_trainable(model)
     if verbose:
         sys.stderr.write(f"{count}\n")
@@ -95,7 +107,7 @@ def apply_lora(
 
 
 def add_adapter(
-    model: Any, layers: Sequence[Any], options: AdapterOptions, *, seed: int
+    model: Any, layers: Sequence[Any], options: Options, *, seed: int
 ) -> None:
     """Makes the weights of an adapter on some layers, and freezes what is below."""
     Adaptation.of(model).freeze(variable for _, variable in base_variables(model))
@@ -113,12 +125,13 @@ def use_adapter(
 ) -> None:
     """Chooses which adapters act: one, a weighted sum of several, or none.
 
-    The adapters that act are those that train from the next `compile` on.
+    Adapters of all methods add up. Those that act are those that train from the next
+    `compile` on.
 
     Args:
         model: a model with adapters.
         adapter: a name; weights by name, of which each adapter's change of the kernels
-            is multiplied; or None for the base alone.
+            (of a prefix, of what heads see) is multiplied; or None for the base alone.
 
     Raises:
         ValueError: if an adapter is unknown, a weight is not finite, or one is merged.
@@ -165,16 +178,18 @@ def remove_adapter(model: keras.Model, name: str) -> None:
 def merge_lora(model: keras.Model) -> int:
     """Writes what acts into the kernels, so that the model is as fast as its base.
 
-    The base kernels are kept beside them, for `unmerge_lora` to write back to the bit:
-    as much memory again as the adapted kernels take. An export holds none of it.
+    It does so for LoRA and IA3; of the latter into biases, too. The base's are kept
+    beside them, for `unmerge_lora` to write back to the bit: as much memory again as
+    the adapted ones take. An export holds none of it.
 
     Args:
         model: a model with adapters of which some act.
 
     Returns:
-        Bytes of the kernels that are kept.
+        Bytes of the kernels and biases that are kept.
 
     Raises:
+        ConfigError: if a prefix acts, of which no kernel can hold anything.
         ValueError: if no adapter acts, or they are merged.
     """
     refuse_merged(model)
@@ -184,13 +199,21 @@ def merge_lora(model: keras.Model) -> int:
             "A model with adapters of which some act was expected. Received: adapters="
             f"{adapter_names(model)}, of which none acts. Choose one with use_adapter."
         )
+    if not can_merge(model):
+        names = sorted(
+            {n for _, found in acting if not found.can_merge for n in found.active}
+        )
+        raise ConfigError(
+            "Adapters that kernels can hold, as those of LoRA and IA3, were expected. "
+            f"Received: the prefixes {names}. Choose others with use_adapter, or "
+            "export the model as it is."
+        )
     with model.distribute_strategy.scope():
         for layer, found in acting:
             found.merge(layer)
-    _kernels_changed(model, acting)
-    return sum(
-        math.prod(found.kept.shape) * found.kept.value.dtype.size for _, found in acting
-    )
+    pairs = [pair for layer, found in acting for pair in found.kept_pairs(layer)]
+    _weights_changed(model, [variable for variable, _ in pairs])
+    return sum(math.prod(kept.shape) * kept.value.dtype.size for _, kept in pairs)
 
 
 def unmerge_lora(model: keras.Model) -> None:
@@ -206,9 +229,15 @@ def unmerge_lora(model: keras.Model) -> None:
         raise ValueError(
             "A model with merged adapters was expected. Received: none is merged."
         )
+    pairs = [pair for layer, found in merged for pair in found.kept_pairs(layer)]
     for layer, found in merged:
         found.unmerge(layer)
-    _kernels_changed(model, merged)
+    _weights_changed(model, [variable for variable, _ in pairs])
+
+
+def can_merge(model: Any) -> bool:
+    """Whether all that acts can be written into kernels; no prefix can."""
+    return all(found.can_merge for _, found in adapted_layers(model) if found.active)
 
 
 def adapter_names(model: Any) -> list[str]:
@@ -283,7 +312,7 @@ def _train_only(model: Any, names: set[str]) -> None:
     require_compile(model)
 
 
-def _kernels_changed(model: Any, changed: Sequence[tuple[Any, LayerAdapters]]) -> None:
+def _weights_changed(model: Any, changed: Sequence[keras.Variable]) -> None:
     if hasattr(model, "ema"):
-        model.ema.follow([found.kernel(layer) for layer, found in changed])
+        model.ema.follow(changed)
     forget_graphs(model)

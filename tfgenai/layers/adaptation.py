@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from tfgenai.core.kept_rows import KeepOldRows
-from tfgenai.layers.adapters import AdapterOptions, adapters_of, attach
+from tfgenai.layers.adapters import adapters_of, attach, options_from_dict
 from tfgenai.layers.layer_tree import base_variables, named_layers
 
 
@@ -82,7 +82,7 @@ class Adaptation:
             layer = layers[int(number)]
             found = attach(layer)
             for options in entry["adapters"]:
-                found.add(layer, AdapterOptions.from_dict(options), seed=0)
+                found.add(layer, options_from_dict(options), seed=0)
             for name in found.options:
                 for variable in found.parts(name).values():
                     # Files of earlier versions do not say which train.

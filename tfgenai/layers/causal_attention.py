@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tfgenai.layers.adapters import adapt, adapters_of
+from tfgenai.layers.adapters import adapt, adapters_of, attend_prefix
 from tfgenai.layers.attention import rms_norm
 from tfgenai.layers.causal_mask import Visibility
 from tfgenai.layers.dropout import SeededDropout
@@ -29,6 +29,18 @@ class KeyValues(NamedTuple):
 
     keys: tf.Tensor
     values: tf.Tensor
+
+
+class _Queries(NamedTuple):
+    """Queries for keys with a position, and for a prefix, which has none.
+
+    Args:
+        rotated: float `(batch, num_heads, tokens, head_dim)`.
+        straight: likewise, before any rotation.
+    """
+
+    rotated: tf.Tensor
+    straight: tf.Tensor
 
 
 @keras.saving.register_keras_serializable("tfgenai")
@@ -73,6 +85,8 @@ class CausalAttention(keras.layers.Layer):
         >>> CausalAttention(4)(tf.ones((2, 5, 64)), seen).shape
         TensorShape([2, 5, 64])
     """
+
+    takes_prefix = True  # see `layers.adapters.PrefixAdapters`
 
     def __init__(
         self,
@@ -151,8 +165,8 @@ class CausalAttention(keras.layers.Layer):
         self, x: tf.Tensor, visibility: Visibility, training: bool = False
     ) -> tf.Tensor:
         """Attends among the tokens of `x`."""
-        query, key, value = self._project(x, visibility, self.fused())
-        merged = self._attend(query, key, value, visibility.mask, training)
+        queries, key, value = self._project(x, visibility, self.fused())
+        merged = self._attend(queries, key, value, visibility.mask, training)
         return map_rows(self.projection, merged)
 
     def fused(self) -> tuple[tf.Tensor, tf.Tensor | None]:
@@ -187,7 +201,7 @@ class CausalAttention(keras.layers.Layer):
         Returns:
             Tensor like `x`, and the cache with the new tokens in it.
         """
-        query, key, value = self._project(x, visibility, fused)
+        queries, key, value = self._project(x, visibility, fused)
         # A loop keeps the shapes it was entered with; those of an update are too vague.
         cache = KeyValues(
             *(
@@ -195,15 +209,19 @@ class CausalAttention(keras.layers.Layer):
                 for old, new in zip(cache, (key, value), strict=True)
             )
         )
-        merged = self._attend(query, cache.keys, cache.values, visibility.mask, False)
+        merged = self._attend(queries, cache.keys, cache.values, visibility.mask, False)
         return map_rows(self.projection, merged), cache
 
     def empty_cache(self, batch: tf.Tensor, num_slots: int) -> KeyValues:
         """A cache for `batch` rows in which nothing is seen yet."""
-        shape = tf.stack([batch, self._groups, num_slots, self._size])
-        zeros = tf.zeros(shape, self.compute_dtype)
-        zeros = tf.ensure_shape(zeros, (None, self._groups, num_slots, self._size))
+        shape = self.key_value_shape(num_slots)
+        zeros = tf.zeros(tf.stack([batch, *shape]), self.compute_dtype)
+        zeros = tf.ensure_shape(zeros, (None, *shape))
         return KeyValues(zeros, zeros)
+
+    def key_value_shape(self, num_slots: int) -> tuple[int, int, int]:
+        """Shape of so many keys, or values."""
+        return self._groups, num_slots, self._size
 
     def cache_slots(self, positions: tf.Tensor) -> tf.Tensor:
         """Where new tokens go in a cache.
@@ -231,7 +249,7 @@ class CausalAttention(keras.layers.Layer):
         x: tf.Tensor,
         visibility: Visibility,
         fused: tuple[tf.Tensor, tf.Tensor | None],
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    ) -> tuple[_Queries, tf.Tensor, tf.Tensor]:
         """Queries, keys and values, `(batch, heads, tokens, head_dim)`."""
         kernel, bias = fused
         batch, tokens, _ = sizes(x)
@@ -249,10 +267,11 @@ class CausalAttention(keras.layers.Layer):
         if self.use_qk_norm:
             query = rms_norm(query, self.query_scale, self.norm_epsilon)
             key = rms_norm(key, self.key_scale, self.norm_epsilon)
+        straight = query
         if self.rotary_base is not None:
             angles = rotary_angles(visibility.positions, self._size, self.rotary_base)
             query, key = rotate(query, angles), rotate(key, angles)
-        return query, key, value
+        return _Queries(query, straight), key, value
 
     def _adapted(self, inputs: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         """Queries, keys and values side by side, with what their adapters add."""
@@ -266,12 +285,13 @@ class CausalAttention(keras.layers.Layer):
 
     def _attend(
         self,
-        query: tf.Tensor,
+        queries: _Queries,
         key: tf.Tensor,
         value: tf.Tensor,
         mask: tf.Tensor,
         training: bool,
     ) -> tf.Tensor:
+        query = queries.rotated
         batch, _, tokens, _ = sizes(query)
         # Scaling the queries is cheaper than scaling the logits, and keeps half
         # precision from overflowing.
@@ -284,13 +304,15 @@ class CausalAttention(keras.layers.Layer):
         keys = sizes(key)[2]
         if self._groups < self.num_heads:
             logits = reshape(logits, [batch, self.num_heads, tokens, keys])
-        weights = tf.nn.softmax(tf.where(mask, logits, _UNSEEN))
+        logits = tf.where(mask, logits, _UNSEEN)
+        weights = tf.nn.softmax(logits)
         weights = self._dropout(tf.cast(weights, value.dtype), training=training)
         if self._groups < self.num_heads:
             weights = reshape(weights, [batch, self._groups, rows, keys])
         heads = tf.matmul(weights, value)
         if self._groups < self.num_heads:
             heads = reshape(heads, [batch, self.num_heads, tokens, self._size])
+        heads = attend_prefix(self, queries.straight, heads, logits)
         return reshape(
             _swap_tokens_and_heads(heads),
             [batch, tokens, self.num_heads * self._size],

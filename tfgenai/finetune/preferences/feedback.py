@@ -21,6 +21,7 @@ from tfgenai.finetune.lora import (
     adapted_layers,
     adapter_names,
     apply_lora,
+    can_merge,
     merge_lora,
     refuse_merged,
     unmerge_lora,
@@ -209,8 +210,8 @@ def _refuse_adapters(model: GPT, lora: Mapping[str, Any] | None) -> None:
 
 @contextlib.contextmanager
 def _merged(model: GPT) -> Iterator[None]:
-    """The model with its adapters in its kernels, if there are any."""
-    if not _acts(model):
+    """The model with its adapters in its kernels, if there are any that fit there."""
+    if not _acts(model) or not can_merge(model):
         yield
         return
     merge_lora(model)

@@ -11,7 +11,7 @@ from tfgenai.finetune.freeze import TrainableCount
 from tfgenai.finetune.gpt_layers import gpt_blocks
 from tfgenai.finetune.lora import start_adapter, use_adapter
 from tfgenai.gpt import GPT
-from tfgenai.layers.adapters import PrefixOptions, adapters_of
+from tfgenai.layers.adapters import PrefixOptions, attach
 
 _STREAM = 12  # of the tokens that prefixes begin as
 
@@ -86,9 +86,9 @@ def _begin_as_tokens(
     )
     cache = model.decoder.empty_cache(n, 1)
     _, caches = model.decoder.extend(tokens, tf.zeros_like(tokens), cache)
-    for layer, cache in zip(layers, caches, strict=True):
-        parts = adapters_of(layer).parts(options.name)
-        for part, value in (("keys", cache.keys), ("values", cache.values)):
+    for layer, own in zip(layers, caches, strict=True):
+        parts = attach(layer).parts(options.name)
+        for part, value in (("keys", own.keys), ("values", own.values)):
             # `(prefix_tokens, heads, 1, head_dim)`
-            own = tf.transpose(value[:, :, 0], (1, 0, 2))
-            parts[part].assign(tf.cast(own, tf.float32))
+            swapped = tf.transpose(value[:, :, 0], (1, 0, 2))
+            parts[part].assign(tf.cast(swapped, tf.float32))

@@ -33,6 +33,7 @@ _PACKAGES = (
     "layers",
     "serving",
     "train",
+    "tune",
     "vae",
 )
 
@@ -57,6 +58,7 @@ __all__ = [  # noqa: RUF022 - sorted without regard to case
     "PixelCNN",
     "serving",
     "train",
+    "tune",
     "VAE",
     "vae",
     "VQVAE",

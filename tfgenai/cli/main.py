@@ -18,6 +18,7 @@ _VERBS = {
     "generate": "Draw samples from a trained model.",
     "serve": "Serve exports over gRPC and REST as TensorFlow Serving does.",
     "train": "Train a model from a recipe.",
+    "tune": "Search for a recipe's best hyperparameters.",
 }
 
 

@@ -1,13 +1,12 @@
 """The folder of a run: whose it is, whether it may be used, and what lies in it."""
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tfgenai.core.errors import ConfigError, StorageError
+from tfgenai.core.folder_lock import locked_folder
 from tfgenai.core.recipe_values import parse_yaml
 from tfgenai.core.storage import (
     PathLike,
@@ -114,25 +113,12 @@ class RunFolder:
             StorageError: if it cannot be written to, or another process trains in it.
         """
         require_writable_folder(self.path)
-        handle = os.open(self.path, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise StorageError(
-                    "A folder that no other process trains in was expected. Received: "
-                    f"path={str(self.path)!r}. Wait for the other run, or choose "
-                    "another --output."
-                ) from error
-            except OSError:
-                pass  # some network file systems cannot lock a folder
+        with locked_folder(self.path):
             self._look()  # the other process may have been first
             remove_partials(self.path)
             if recipe != self.recipe:
                 write_text(self.path / CONFIG, recipe.to_yaml())
             yield self.path
-        finally:
-            os.close(handle)
 
     def _look(self) -> Recipe | None:
         path = self.path

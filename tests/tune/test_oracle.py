@@ -62,7 +62,7 @@ def drawn(suggestions):
 
 @pytest.mark.parametrize("search", ["random", "bayesian", "hyperband"])
 def test_values_lie_in_their_ranges(search):
-    for suggestion in played(recipe(search, max_trials=12)):
+    for suggestion in played(recipe(search, max_trials=11)):
         latent, rate, units = (suggestion.values[key] for key in SPACE)
         assert type(latent) is int
         assert latent in range(2, 17, 2)
@@ -72,16 +72,16 @@ def test_values_lie_in_their_ranges(search):
 
 @pytest.mark.parametrize("search", ["random", "bayesian", "hyperband"])
 def test_a_seed_repeats_and_another_does_not(search):
-    first = drawn(played(recipe(search, max_trials=12)))
-    assert first == drawn(played(recipe(search, max_trials=12)))
-    assert first != drawn(played(recipe(search, max_trials=12, seed=1)))
+    first = drawn(played(recipe(search, max_trials=11)))
+    assert first == drawn(played(recipe(search, max_trials=11)))
+    assert first != drawn(played(recipe(search, max_trials=11, seed=1)))
 
 
 @pytest.mark.parametrize("search", ["random", "bayesian"])
 def test_more_trials_go_on_from_fewer(search):
-    more = drawn(played(recipe(search, max_trials=15)))
+    more = drawn(played(recipe(search, max_trials=12)))
     assert more[:10] == drawn(played(recipe(search, max_trials=10)))
-    assert [number for number, *_ in more] == list(range(15))
+    assert [number for number, *_ in more] == list(range(12))
 
 
 def test_twenty_trials_where_nothing_is_said():
@@ -104,13 +104,14 @@ def test_log_sampling_draws_alike_from_each_power_of_ten():
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_bayesian_search_learns_from_scores(mode):
     sign = 1.0 if mode == "min" else -1.0
+    numbers = {key: SPACE[key] for key in ("model.latent_dim", RATE)}
     found = played(
-        recipe("bayesian", max_trials=30),
+        recipe("bayesian", max_trials=16, space=numbers),
         scores=lambda s: sign * distance(s.values),
         mode=mode,
     )
-    late = [distance(s.values) for s in found[-10:]]
-    early = [distance(s.values) for s in found[:9]]  # those drawn at random
+    late = [distance(s.values) for s in found[-5:]]
+    early = [distance(s.values) for s in found[:6]]  # those drawn at random
     assert sum(late) / len(late) < sum(early) / len(early) / 2
 
 

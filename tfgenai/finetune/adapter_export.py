@@ -45,7 +45,7 @@ def export_with_adapters(
     Args:
         model: a model with adapters that are not merged.
         path: the model's folder; the export is `<path>/<version>/`.
-        adapters: names; None for all of the model's.
+        adapters: names; None for all of the model's, in the order of `adapter_names`.
         signatures: names of the signatures to export, main one first; None for all.
         serving_options: what the model's `serving_options` takes.
         **kwargs: passed on to `tfgenai.export.export_saved_model`.

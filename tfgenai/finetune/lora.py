@@ -241,7 +241,7 @@ def can_merge(model: Any) -> bool:
 
 
 def adapter_names(model: Any) -> list[str]:
-    """The adapters of a model, in the order in which they were made."""
+    """The adapters of a model, by layer, and on each as they were made."""
     names: dict[str, None] = {}
     for _, found in adapted_layers(model):
         names.update(dict.fromkeys(found.options))

@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from tfgenai.cli.shared import key_and_text
+from tfgenai.cli.shared import INTERRUPTED, key_and_text, values_by_key
 
-_INTERRUPTED = 130
 _DIFFERENT = 1
 _JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON."
@@ -79,12 +78,10 @@ def prepare(
     Writes data, ledger, card and report to prepared/NAME. Raw data are never changed;
     a run that was stopped goes on when the same command is given again.
     """  # noqa: D301 - click's mark for lines that are not rewrapped
-    from tfgenai.core.recipe_values import parse_yaml
     from tfgenai.data.preparation import PrepareRecipe
     from tfgenai.data.preparation.run import prepare as run
 
-    pairs = [key_and_text(setting) for setting in settings]
-    changes = {key: parse_yaml(text, source=key) for key, text in pairs}
+    changes = values_by_key(settings)
     loaded = PrepareRecipe.load(recipe, overrides=changes)
     options = dict(key_and_text(one, "--runner-option") for one in runner_options)
     _run(
@@ -172,7 +169,7 @@ def _run(make: Any, as_json: bool) -> None:
         made = make()
     except KeyboardInterrupt:
         click.echo("\nStopped. The same command goes on from here.", err=True)
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     card = made.card
     if as_json:
         click.echo(json.dumps({"folder": str(made.path), **card.to_json()}))

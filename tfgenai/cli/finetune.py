@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tfgenai.cli.shared import key_and_text
+from tfgenai.cli.shared import values_by_key
 
 
 @click.command(short_help="Fine-tune a trained model from a recipe or feedback.")
@@ -63,15 +63,15 @@ def command(
         "export_to": export_to,
     }
     overrides = {key: value for key, value in flags.items() if value is not None}
-    pairs = [key_and_text(setting) for setting in settings]
+    asked = values_by_key(settings)
     if recipe is None and not (base and (data or feedback)):
         raise click.UsageError(
             "Give a RECIPE file, or --base and one of --data and --feedback."
         )
-    from tfgenai.core.recipe_values import parse_yaml, set_key
+    from tfgenai.core.recipe_values import set_key
     from tfgenai.finetune.recipe import FinetuneRecipe
 
-    overrides |= {key: parse_yaml(text, source=key) for key, text in pairs}
+    overrides |= asked
     if recipe is None:
         values: dict[str, Any] = {}
         for key, value in overrides.items():

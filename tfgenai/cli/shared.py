@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+INTERRUPTED = 130  # what shells report for a program stopped with Ctrl-C
+
 # In a run folder, in the order they are looked for.
 MODEL_FILES = ("best.keras", "last.keras", "model.keras")
 
@@ -93,3 +95,16 @@ def key_and_text(setting: str, option: str = "--set") -> tuple[str, str]:
             f"{setting!r} is not of the form KEY=VALUE.", param_hint=option
         )
     return key.strip(), text
+
+
+def values_by_key(settings: Sequence[str]) -> dict[str, Any]:
+    """What `--set KEY=VALUE` asks of a recipe, the values read as YAML.
+
+    Raises:
+        click.BadParameter: if a setting is not of that form.
+        ConfigError: if a value is not YAML.
+    """
+    pairs = [key_and_text(setting) for setting in settings]
+    from tfgenai.core.recipe_values import parse_yaml
+
+    return {key: parse_yaml(text, source=key) for key, text in pairs}

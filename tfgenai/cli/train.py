@@ -8,9 +8,7 @@ from typing import Any
 
 import click
 
-from tfgenai.cli.shared import key_and_text
-
-_INTERRUPTED = 130  # what shells report for a program stopped with Ctrl-C
+from tfgenai.cli.shared import INTERRUPTED, values_by_key
 
 
 def _recipe_names() -> str:
@@ -83,15 +81,15 @@ def command(
         "seed": seed,
     }
     overrides = {key: value for key, value in flags.items() if value is not None}
-    pairs = [key_and_text(setting) for setting in settings]
+    asked = values_by_key(settings)
     if recipe is None and not (data and family):
         raise click.UsageError(
             f"Give a RECIPE ({_recipe_names()}, or a file), or both --data and --model."
         )
-    from tfgenai.core.recipe_values import parse_yaml, set_key
+    from tfgenai.core.recipe_values import set_key
     from tfgenai.train.recipe import Recipe
 
-    overrides |= {key: parse_yaml(text, source=key) for key, text in pairs}
+    overrides |= asked
     if recipe is None:
         values: dict[str, Any] = {}
         for key, value in overrides.items():
@@ -118,7 +116,7 @@ def command(
         click.echo(
             "\nStopped. The same command goes on from the last checkpoint.", err=True
         )
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     if as_json:
         report = {**finished.report, "folder": str(finished.folder)}
         click.echo(json.dumps(report))

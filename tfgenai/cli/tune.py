@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from tfgenai.cli.shared import key_and_text
+from tfgenai.cli.shared import INTERRUPTED, values_by_key
 
-_INTERRUPTED = 130  # what shells report for a program stopped with Ctrl-C
 _SHOWN = 10
 
 
@@ -56,11 +55,9 @@ def command(
 
     A search that was stopped goes on when the same command is given again.
     """  # noqa: D301 - click's mark for lines that are not rewrapped
-    pairs = [key_and_text(setting) for setting in settings]
-    from tfgenai.core.recipe_values import parse_yaml
+    overrides = values_by_key(settings)
     from tfgenai.tune.recipe import TuneRecipe
 
-    overrides = {key: parse_yaml(text, source=key) for key, text in pairs}
     if max_trials is not None:
         overrides["tune.max_trials"] = max_trials
     loaded = TuneRecipe.load(recipe, overrides=overrides)
@@ -74,7 +71,7 @@ def command(
         found = search(loaded, output, verbose=not as_json)
     except KeyboardInterrupt:
         click.echo("\nStopped. The same command goes on from there.", err=True)
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     if as_json:
         click.echo((found.folder / RECORDS).read_text(encoding="utf-8"))
         return

@@ -3,10 +3,11 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tfgenai.core.errors import ConfigError, StorageError
 from tfgenai.core.folder_lock import locked_folder
+from tfgenai.core.recipe_file import RecipeFile
 from tfgenai.core.recipe_values import parse_yaml
 from tfgenai.core.storage import (
     PathLike,
@@ -34,6 +35,8 @@ PAGE = "report.html"
 _FREE_SECTIONS = ("evaluate", "export", "samples")
 _FREE_FIT_KEYS = ("checkpoint_seconds", "epochs")
 _SHOWN = 5
+
+_Recipe = TypeVar("_Recipe", bound=RecipeFile)
 
 
 class RunFolder:
@@ -121,33 +124,47 @@ class RunFolder:
             yield self.path
 
     def _look(self) -> Recipe | None:
-        path = self.path
-        if not path.exists():
-            return None
-        if not path.is_dir():
-            raise StorageError(
-                f"A folder was expected. Received: path={str(path)!r}, a file. Choose "
-                "another --output."
-            )
-        config = path / CONFIG
-        others = sorted(entry.name for entry in path.iterdir() if not is_partial(entry))
-        if not others:
-            return None
-        if CONFIG not in others:
-            raise StorageError(
-                f"An empty folder, or one of a run with its {CONFIG}, was expected. "
-                f"Received: path={str(path)!r}, which holds {', '.join(others[:3])}. "
-                "Choose another --output."
-            )
-        try:
-            values = parse_yaml(config.read_text(encoding="utf-8"), source=str(config))
-            return Recipe.from_dict(values, source=str(config))
-        except (OSError, TypeError, ValueError) as error:
-            raise ConfigError(
-                f"The config of a run was expected. Received: path={str(config)!r}, "
-                f"which cannot be read ({error}). Restore it, or choose another "
-                "--output."
-            ) from error
+        return recipe_in(self.path, Recipe, "a run")
+
+
+def recipe_in(path: Path, kind: type[_Recipe], owner: str) -> _Recipe | None:
+    """The recipe of what was begun in a folder; None if the folder is new or empty.
+
+    Args:
+        path: the folder.
+        kind: of the recipe in its `config.yaml`.
+        owner: whose folder it is, for messages, such as `"a run"`.
+
+    Raises:
+        StorageError: if it is no folder or holds other things.
+        ConfigError: if its config cannot be read.
+    """
+    if not path.exists():
+        return None
+    if not path.is_dir():
+        raise StorageError(
+            f"A folder was expected. Received: path={str(path)!r}, a file. Choose "
+            "another --output."
+        )
+    config = path / CONFIG
+    others = sorted(entry.name for entry in path.iterdir() if not is_partial(entry))
+    if not others:
+        return None
+    if CONFIG not in others:
+        raise StorageError(
+            f"An empty folder, or one of {owner} with its {CONFIG}, was expected. "
+            f"Received: path={str(path)!r}, which holds {', '.join(others[:3])}. "
+            "Choose another --output."
+        )
+    try:
+        values = parse_yaml(config.read_text(encoding="utf-8"), source=str(config))
+        return kind.from_dict(values, source=str(config))
+    except (OSError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"The config of {owner} was expected. Received: path={str(config)!r}, "
+            f"which cannot be read ({error}). Restore it, or choose another "
+            "--output."
+        ) from error
 
 
 def _training_values(recipe: Recipe) -> dict[str, Any]:

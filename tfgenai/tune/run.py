@@ -13,11 +13,9 @@ import keras
 
 from tfgenai.core.errors import CheckpointError, ConfigError, StorageError
 from tfgenai.core.folder_lock import locked_folder
-from tfgenai.core.recipe_values import parse_yaml
 from tfgenai.core.storage import (
     PathLike,
     atomic_folder,
-    is_partial,
     read_json,
     remove_partials,
     require_writable_folder,
@@ -28,13 +26,12 @@ from tfgenai.core.storage import (
 from tfgenai.train.building import check_recipe, monitor_of
 from tfgenai.train.recipe import MonitorSection
 from tfgenai.train.run import run
-from tfgenai.train.run_folder import LOG
+from tfgenai.train.run_folder import CONFIG, LOG, recipe_in
 from tfgenai.tune.oracle import Oracle, Suggestion
 from tfgenai.tune.parallel_coordinates import parallel_coordinates
 from tfgenai.tune.recipe import TuneRecipe
 from tfgenai.tune.trial import Trial, best_first, table
 
-CONFIG = "config.yaml"
 TRIALS = "trials"
 BEST = "best.yaml"
 TABLE = "trials.csv"
@@ -152,32 +149,8 @@ def _check_space(recipe: TuneRecipe) -> None:
 
 
 def _require_same(path: Path, recipe: TuneRecipe) -> None:
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise StorageError(
-            f"A folder was expected. Received: path={str(path)!r}, a file. Choose "
-            "another --output."
-        )
-    others = [entry.name for entry in path.iterdir() if not is_partial(entry)]
-    if not others:
-        return
-    config = path / CONFIG
-    if CONFIG not in others or (path / LOG).exists():
-        raise StorageError(
-            "An empty folder, or that of an earlier part of this search, was expected. "
-            f"Received: path={str(path)!r}, which holds "
-            f"{', '.join(sorted(others)[:3])}. Choose another --output."
-        )
-    try:
-        text = config.read_text(encoding="utf-8")
-        there = TuneRecipe.from_dict(parse_yaml(text, source=str(config)))
-    except (OSError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f"The config of a search was expected. Received: path={str(config)!r}, "
-            f"which cannot be read ({error}). Choose another --output."
-        ) from error
-    if _searched(there) != _searched(recipe):
+    there = recipe_in(path, TuneRecipe, "a search")
+    if there is not None and _searched(there) != _searched(recipe):
         raise ConfigError(
             f"The recipe of the search in {str(path)!r} was expected; only "
             "tune.max_trials and tune.max_failures may differ. Received: another one. "

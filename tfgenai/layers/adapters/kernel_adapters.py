@@ -121,12 +121,9 @@ class KernelAdapters(LayerAdapters):
         self.is_merged = True
 
     def _room(self, name: str, like: keras.Variable) -> keras.Variable:
-        self._tracker.unlock()
-        variable = self.add_weight(
-            name=name, shape=like.shape, dtype=like.dtype, trainable=False
+        return self.new_weight(
+            name, shape=like.shape, dtype=like.dtype, trainable=False
         )
-        self._tracker.lock()
-        return variable
 
     def merge(self, layer: Any) -> None:
         """Writes the kernel, and the bias, with what the active adapters add."""

@@ -71,20 +71,21 @@ class LayerAdapters(keras.layers.Layer, abc.ABC):
             )
         initializers = self.initializers(layer, options, seed)
         for part, shape in shapes.items():
-            self._add(options.name, part, shape, initializers[part])
+            variable = self.new_weight(
+                f"{options.name}_{part}",
+                shape=shape,
+                initializer=initializers[part],
+                dtype="float32",
+                autocast=False,
+            )
+            setattr(self, _attribute(options.name, part), variable)
         self.options[options.name] = options
 
-    def _add(self, name: str, part: str, shape: Any, initializer: Any) -> Any:
+    def new_weight(self, name: str, **options: Any) -> keras.Variable:
+        """`add_weight`, which Keras allows only before a layer is built."""
         self._tracker.unlock()
-        variable = self.add_weight(
-            name=f"{name}_{part}",
-            shape=shape,
-            initializer=initializer,
-            dtype="float32",
-            autocast=False,
-        )
+        variable = self.add_weight(name=name, **options)
         self._tracker.lock()
-        setattr(self, _attribute(name, part), variable)
         return variable
 
     def parts(self, name: str) -> dict[str, keras.Variable]:

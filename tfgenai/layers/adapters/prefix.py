@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfgenai.layers.adapters.kind import Shape
-from tfgenai.layers.adapters.layer_adapters import LayerAdapters
+from tfgenai.layers.adapters.layer_adapters import LayerAdapters, adapters_of
 from tfgenai.layers.adapters.options import Options, PrefixOptions
 from tfgenai.layers.adapters.rows import current_rows
 from tfgenai.layers.shapes import reshape, sizes
@@ -165,7 +165,7 @@ def attend_prefix(
     layer: Any, query: tf.Tensor, heads: tf.Tensor, logits: tf.Tensor
 ) -> tf.Tensor:
     """`heads` with what the prefixes of `layer` add; see `PrefixAdapters.attend`."""
-    found = getattr(layer, "adapters", None)
+    found = adapters_of(layer)
     if not isinstance(found, PrefixAdapters) or not found.acts:
         return heads
     return found.attend(query, heads, logits)

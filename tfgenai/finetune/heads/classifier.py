@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from tfgenai.core.errors import DataError
 from tfgenai.core.model import GenerativeModel
 from tfgenai.core.reductions import weighted_mean
+from tfgenai.finetune.heads.class_arguments import check_classes
 from tfgenai.finetune.heads.features import Features
 from tfgenai.finetune.heads.head import TaskHead
 
@@ -64,24 +65,11 @@ class ClassifierHead(TaskHead):
         seed: int = 0,
         name: str | None = None,
     ) -> None:
-        is_whole = isinstance(num_classes, int) and not isinstance(num_classes, bool)
-        if not is_whole or num_classes < 2:
-            raise ValueError(
-                f"At least two classes were expected. Received: {num_classes=}."
-            )
+        check_classes(num_classes, class_names, class_weights)
         if not 0.0 <= label_smoothing < 1.0:
             raise ValueError(
                 f"A share in [0, 1) was expected. Received: {label_smoothing=}."
             )
-        for key, value in (
-            ("class_names", class_names),
-            ("class_weights", class_weights),
-        ):
-            if value is not None and len(value) != num_classes:
-                raise ValueError(
-                    f"One entry for each of the {num_classes} classes was expected. "
-                    f"Received: {key} with {len(value)}."
-                )
         super().__init__(
             base,
             features=features,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfgenai.core.errors import ConfigError
+from tfgenai.finetune.heads.class_arguments import check_classes
 from tfgenai.finetune.heads.inputs import input_spec
 
 _TARGETS = {"image": 3, "mask": 2, "tokens": 0}  # sides of target_shape
@@ -44,18 +45,7 @@ def check_arguments(
             f"No likelihood was expected, because a {target!r} target is categorical. "
             f"Received: likelihood={likelihood!r}. Leave it out."
         )
-    is_whole = isinstance(num_classes, int) and not isinstance(num_classes, bool)
-    if not is_whole or num_classes < 2:
-        raise ConfigError(
-            f"At least two classes were expected. Received: {num_classes=}."
-        )
-    for name in ("class_names", "class_weights"):
-        value = of_classes[name]
-        if value is not None and len(value) != num_classes:
-            raise ConfigError(
-                f"One entry for each of the {num_classes} classes was expected. "
-                f"Received: {name} with {len(value)}."
-            )
+    check_classes(**of_classes)
 
 
 def check_target_shape(

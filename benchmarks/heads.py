@@ -7,9 +7,9 @@ a few passages of each of five speakers are known. Speeches of the test passages
 neither. The arms, with the same features and the same examples:
 
 - probe: a linear classifier on the frozen base;
-- tuned: the base trains along with the head;
-- scratch: the same from new weights: as many steps of the same examples at the same
-  rates. Only the initial weights differ from `tuned`.
+- tuned: from the probe on, the base trains along with the head;
+- scratch: the same from new weights: a probe on them, then as many steps of the same
+  examples at the same rates. Only the initial weights differ from `tuned`.
 
 Writes heads.json: means over the seeds, with Student's 95% intervals, and the figures
 of the simplest classifiers of `evaluate_classifier` beside them.
@@ -163,7 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", nargs="+", default=list(TASKS))
     parser.add_argument("--folder", type=Path, default=Path("heads_bases"))
-    parser.add_argument("--pretraining-steps", type=int, default=2000)
+    parser.add_argument("--pretraining-steps", type=int, default=5000)
     parser.add_argument("--steps", type=int, nargs="+", default=[50, 200])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--write", action="store_true")
@@ -195,7 +195,7 @@ def run_task(name: str, options: argparse.Namespace) -> dict:
         few, many = task.labelled(seed)
         for arm, steps in arms:
             start = time.perf_counter()
-            head = learn(arm, task, path, few if arm == "probe" else many, seed, steps)
+            head = learn(arm, task, path, (few, many), seed, steps)
             run = {"arm": arm, "steps": steps, "seed": seed}
             run["seconds"] = round(time.perf_counter() - start, 1)
             report = evaluate_classifier(head, task.test, few).to_dict()
@@ -225,15 +225,16 @@ def learn(arm: str, task, path: Path, data: tuple, seed: int, steps: int):
     is_new = arm == "scratch"
     base = task.make(seed) if is_new else tg.load_model(path, compile=False)
     head = ClassifierHead(base, task.num_classes, features=task.features, seed=seed)
+    few, many = data
+    head.fit_probe(*few, strength=STRENGTH)
     if arm == "probe":
-        head.fit_probe(*data, strength=STRENGTH)
         return head
     unfreeze(base, *task.trains, verbose=False)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps, warmup_target=RATE, warmup_steps=steps // 10
     )
     head.compile(keras.optimizers.AdamW(schedule, weight_decay=1e-3))
-    rows = tf.data.Dataset.from_tensor_slices(data).shuffle(len(data[1]), seed=seed)
+    rows = tf.data.Dataset.from_tensor_slices(many).shuffle(len(many[1]), seed=seed)
     head.fit(rows.repeat().batch(task.batch_size), steps_per_epoch=steps, verbose=0)
     return head
 

@@ -5,15 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import (
-    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
-    inference_pb2,
-    model_management_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
-    regression_pb2,
 )
 
 from tfgenai.serving.wire import messages_pb2
@@ -235,21 +231,6 @@ def test_status(model_stub):
         with pytest.raises(grpc.RpcError, match=words) as caught:
             model_stub.GetModelStatus(request, TIMEOUT)
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
-
-
-def test_what_is_not_served_says_so(stub, model_stub):
-    for call, request in (
-        (stub.Classify, classification_pb2.ClassificationRequest()),
-        (stub.Regress, regression_pb2.RegressionRequest()),
-        (stub.MultiInference, inference_pb2.MultiInferenceRequest()),
-        (
-            model_stub.HandleReloadConfigRequest,
-            model_management_pb2.ReloadConfigRequest(),
-        ),
-    ):
-        with pytest.raises(grpc.RpcError, match="is not served here") as caught:
-            call(request, TIMEOUT)
-        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def _check(channel, body):

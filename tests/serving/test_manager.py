@@ -102,12 +102,13 @@ def test_a_request_keeps_its_version(make, write):
     write(1)
     manager = make()
     manager.start()
-    with manager.use("m") as old:
-        write(2)
-        manager.poll()
-        assert (old.version, old.users, old.retired) == (1, 1, True)
-        with manager.use("m") as new:
-            assert new.version == 2
+    old = manager.acquire("m")
+    write(2)
+    manager.poll()
+    assert (old.version, old.users, old.retired) == (1, 1, True)
+    new = manager.acquire("m")
+    assert new.version == 2
+    old.release()
     assert old.users == 0
 
 
@@ -127,8 +128,7 @@ def test_a_version_given_up_between_find_and_use_is_looked_for_again(
         return found[-1]
 
     monkeypatch.setattr(manager, "find", find_slowly)
-    with manager.use("m") as servable:
-        assert servable.version == 2
+    assert manager.acquire("m").version == 2
     assert [each.version for each in found] == [1, 2]
 
 

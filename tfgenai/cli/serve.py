@@ -79,6 +79,35 @@ def _switch(name: str, default: bool, text: str) -> Any:
     show_default=True,
     help="Microseconds between two tries.",
 )
+@click.option(
+    "--model_config_file_poll_wait_seconds",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Seconds between two looks at that file; 0: read it once.",
+)
+@_switch("enable_batching", False, "Run requests that wait at the same time as one.")
+@click.option(
+    "--batching_parameters_file",
+    type=click.Path(path_type=Path),
+    help="Text file with BatchingParameters, for --enable_batching.",
+)
+@click.option(
+    "--monitoring_config_file",
+    type=click.Path(path_type=Path),
+    help="Text file with a MonitoringConfig.  [default: metrics for Prometheus at "
+    "/monitoring/prometheus/metrics of the REST port]",
+)
+@click.option(
+    "--ssl_config_file",
+    type=click.Path(path_type=Path),
+    help="Text file with an SSLConfig: gRPC speaks TLS.",
+)
+@click.option(
+    "--grpc_channel_arguments",
+    default="",
+    help="Comma-separated arguments of gRPC, such as grpc.max_connection_age_ms=2000.",
+)
 @_switch("enable_model_warmup", True, "Run an export's warm-up records first.")
 @_switch(
     "allow_version_labels_for_unavailable_models",
@@ -86,6 +115,9 @@ def _switch(name: str, default: bool, text: str) -> Any:
     "Let a label stand for a version that is not served.",
 )
 @_switch("enable_grpc_healthcheck_service", True, "Answer grpc.health.v1.Health.")
+@_switch("enable_grpc_reflection", True, "Describe the services to whoever asks.")
+@_switch("log_requests", False, "Log each request as a line of JSON.")
+@_switch("rest_overload_429", False, "Answer 429, not 503, where a queue is full.")
 @click.option(
     "--grpc_max_threads",
     type=int,
@@ -119,6 +151,13 @@ def _switch(name: str, default: bool, text: str) -> Any:
     help="Most rows of a request.",
 )
 @click.option(
+    "--max_response_bytes",
+    type=int,
+    default=256 * 2**20,
+    show_default=True,
+    help="Largest answer, as arrays in memory.",
+)
+@click.option(
     "--drain_seconds",
     type=float,
     default=30.0,
@@ -134,6 +173,11 @@ def command(
     model_name: str,
     model_base_path: Path | None,
     model_config_file: Path | None,
+    enable_batching: bool,
+    batching_parameters_file: Path | None,
+    monitoring_config_file: Path | None,
+    ssl_config_file: Path | None,
+    grpc_channel_arguments: str,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -145,8 +189,9 @@ def command(
     tfgenai serve --model_config_file=serving/models.config
 
     New versions are picked up while it runs. Flags are named as TensorFlow Serving's;
-    those that it has not are host, max_request_bytes, max_request_rows and
-    drain_seconds.
+    those that it has not are host, max_request_bytes, max_request_rows,
+    max_response_bytes, drain_seconds, enable_grpc_reflection, log_requests and
+    rest_overload_429.
     """  # noqa: D301 - click's mark for lines that are not rewrapped
     given = [folder, model_base_path, model_config_file]
     if sum(value is not None for value in given) != 1:
@@ -156,7 +201,13 @@ def command(
     _log_to_stderr()
     from tfgenai.serving import config
 
-    limits = config.Settings(**settings)
+    if batching_parameters_file is not None and not enable_batching:
+        raise click.UsageError(
+            "--batching_parameters_file is set without setting --enable_batching."
+        )
+    limits = config.Settings(
+        **settings, grpc_channel_arguments=_pairs(grpc_channel_arguments)
+    )
     if model_config_file is not None:
         models = config.models_from_file(model_config_file)
     elif model_base_path is not None:
@@ -164,11 +215,23 @@ def command(
         models = config.check_models([model])
     else:
         models = config.models_from_folder(folder or ".")
+    options = _options(
+        enable_batching,
+        batching_parameters_file,
+        monitoring_config_file,
+        ssl_config_file,
+    )
     # TensorFlow is loaded here, after the mistakes that can be seen without it.
     from tfgenai.serving.server import Server
 
     server = Server(
-        models, host=host, port=port, rest_api_port=rest_api_port, settings=limits
+        models,
+        host=host,
+        port=port,
+        rest_api_port=rest_api_port,
+        settings=limits,
+        model_config_file=model_config_file,
+        **options,
     )
     stop = _stop_on_signals()
     server.start()
@@ -177,6 +240,46 @@ def command(
         stop.wait()
     finally:
         server.stop()
+
+
+def _options(
+    enable_batching: bool,
+    batching_parameters_file: Path | None,
+    monitoring_config_file: Path | None,
+    ssl_config_file: Path | None,
+) -> dict[str, Any]:
+    """What stands in files, as arguments of the server."""
+    from tfgenai.serving import batching_parameters, text_config
+
+    options: dict[str, Any] = {}
+    if batching_parameters_file is not None:
+        options["batching"] = batching_parameters.parameters_from_file(
+            batching_parameters_file
+        )
+    elif enable_batching:
+        options["batching"] = batching_parameters.BatchingParameters()
+    if monitoring_config_file is not None:
+        options["metrics_path"] = text_config.metrics_path_from_file(
+            monitoring_config_file
+        )
+    if ssl_config_file is not None:
+        options["ssl"] = text_config.ssl_from_file(ssl_config_file)
+    return options
+
+
+def _pairs(text: str) -> tuple[tuple[str, int | str], ...]:
+    """Arguments of gRPC; a value that reads as a number is one."""
+    pairs: list[tuple[str, int | str]] = []
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if not name or not equals:
+            raise click.UsageError(
+                "--grpc_channel_arguments takes NAME=VALUE,NAME=VALUE. "
+                f"Received: {part!r}."
+            )
+        is_number = value.lstrip("-").isdecimal()
+        pairs.append((name, int(value) if is_number else value))
+    return tuple(pairs)
 
 
 def _log_to_stderr() -> None:

@@ -110,7 +110,7 @@ __all__ = [  # noqa: RUF022 - sorted without regard to case
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f"tfgenai.data.{_HOMES[name]}"), name)
-    if name in ("audio", "augment"):
+    if name in ("audio", "augment", "tokenizers"):
         return importlib.import_module(f"tfgenai.data.{name}")
     raise AttributeError(f"module 'tfgenai.data' has no attribute {name!r}")
 

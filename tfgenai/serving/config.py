@@ -8,6 +8,7 @@ from typing import Any
 
 from tfgenai.core.errors import ConfigError
 from tfgenai.core.storage import PathLike
+from tfgenai.serving.text_config import parse_text
 
 _VERSION_FOLDER = re.compile(r"\d{1,18}")
 
@@ -67,6 +68,8 @@ class Settings:
         rest_api_timeout_in_ms: milliseconds after which a REST request is given up.
         file_system_poll_wait_seconds: seconds between two looks for new versions; 0
             looks once.
+        model_config_file_poll_wait_seconds: seconds between two looks at the file of
+            models; 0 reads it once.
         enable_model_warmup: whether an export's warm-up records are run before it
             serves.
         grpc_max_threads: most requests that are worked on at a time; 0 chooses by
@@ -83,6 +86,15 @@ class Settings:
         max_request_bytes: largest request that is accepted, and largest tensor that
             one may claim. Not one of TensorFlow Serving's flags.
         max_request_rows: most rows of one request. Not one of TensorFlow Serving's.
+        max_response_bytes: largest answer, as arrays in memory. Not one of TensorFlow
+            Serving's.
+        log_requests: whether each request becomes a line of JSON in the log
+            `tfgenai.requests`. Not one of TensorFlow Serving's.
+        rest_overload_429: whether REST answers 429 with Retry-After rather than 503
+            where a queue is full. Not one of TensorFlow Serving's.
+        grpc_channel_arguments: pairs of a name and a number or text for gRPC.
+        enable_grpc_reflection: whether clients may ask for the services' descriptions.
+            Not one of TensorFlow Serving's.
         settle_seconds: seconds for which nothing may have changed in a version folder
             before it is loaded, so that a half-copied one is not. Not one of
             TensorFlow Serving's.
@@ -92,6 +104,7 @@ class Settings:
 
     rest_api_timeout_in_ms: int = 30_000
     file_system_poll_wait_seconds: float = 1.0
+    model_config_file_poll_wait_seconds: float = 0.0
     enable_model_warmup: bool = True
     grpc_max_threads: int = 0
     max_num_load_retries: int = 5
@@ -102,11 +115,21 @@ class Settings:
     tensorflow_session_parallelism: int = 0
     max_request_bytes: int = 64 * 2**20
     max_request_rows: int = 4096
+    max_response_bytes: int = 256 * 2**20
+    log_requests: bool = False
+    rest_overload_429: bool = False
+    grpc_channel_arguments: tuple[tuple[str, int | str], ...] = ()
+    enable_grpc_reflection: bool = True
     settle_seconds: float = 1.0
     drain_seconds: float = 30.0
 
     def __post_init__(self) -> None:
-        for name in ("rest_api_timeout_in_ms", "max_request_bytes", "max_request_rows"):
+        for name in (
+            "rest_api_timeout_in_ms",
+            "max_request_bytes",
+            "max_request_rows",
+            "max_response_bytes",
+        ):
             if getattr(self, name) < 1:
                 raise ConfigError(
                     "A positive number was expected. Received: "
@@ -162,26 +185,32 @@ def models_from_file(file: PathLike) -> tuple[ModelConfig, ...]:
     Raises:
         ConfigError: if it cannot be read or makes no sense.
     """
-    from google.protobuf import text_format
     from tensorflow_serving.config import model_server_config_pb2
 
-    try:
-        text = Path(file).read_text(encoding="utf-8")
-        config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
-    except (OSError, ValueError, text_format.ParseError) as error:
-        # The first words are TensorFlow Serving's own.
-        raise ConfigError(
-            "Error parsing text-format tensorflow.serving.ModelServerConfig: "
-            f"{error}. Received: model_config_file={str(file)!r}. Correct the file; "
-            "serving/models.config is an example."
-        ) from error
+    config: Any = parse_text(
+        file,
+        model_server_config_pb2.ModelServerConfig(),
+        name="ModelServerConfig",
+        argument="model_config_file",
+        example="serving/models.config",
+    )
     if config.HasField("custom_model_config"):
         raise ConfigError(
             "A model_config_list was expected. Received: custom_model_config in "
             f"model_config_file={str(file)!r}. List the models instead."
         )
-    models = [_model_from_proto(entry) for entry in config.model_config_list.config]
-    return check_models(models)
+    return models_from_proto(config)
+
+
+def models_from_proto(config: Any) -> tuple[ModelConfig, ...]:
+    """The models of a `ModelServerConfig`.
+
+    Raises:
+        ConfigError: if it makes no sense.
+    """
+    return check_models(
+        [_model_from_proto(entry) for entry in config.model_config_list.config]
+    )
 
 
 def check_models(models: Sequence[ModelConfig]) -> tuple[ModelConfig, ...]:

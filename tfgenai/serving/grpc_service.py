@@ -1,21 +1,20 @@
 """The gRPC side: TensorFlow Serving's services on an asyncio server."""
 
-import asyncio
 import functools
-import logging
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
 from typing import Any
 
 import grpc
 
 from tfgenai.core.errors import ConfigError, ServingError
-from tfgenai.serving.answers import Answers
 from tfgenai.serving.config import Settings
+from tfgenai.serving.dispatcher import Dispatcher, Read
+from tfgenai.serving.examples import CLASSIFY, REGRESS
+from tfgenai.serving.request_record import REQUEST_ID, RequestRecord, request_id
+from tfgenai.serving.services import Services
+from tfgenai.serving.text_config import SslConfig
 from tfgenai.serving.wire import messages_pb2
-
-_LOGGER = logging.getLogger(__name__)
 
 _PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 _MODEL_SERVICE = "tensorflow.serving.ModelService"
@@ -36,15 +35,23 @@ class GrpcService:
     """Serves requests over gRPC until it is stopped.
 
     Args:
-        answers: what answers them.
+        services: what reads requests and knows the models.
+        dispatcher: what has them run.
         settings: the server's settings.
-        workers: the threads that work on requests.
+        ssl: key and certificate; None for no TLS.
     """
 
-    def __init__(self, answers: Answers, settings: Settings, workers: Executor) -> None:
-        self._answers = answers
+    def __init__(
+        self,
+        services: Services,
+        dispatcher: Dispatcher,
+        settings: Settings,
+        ssl: SslConfig | None = None,
+    ) -> None:
+        self._services = services
+        self._dispatcher = dispatcher
         self._settings = settings
-        self._workers = workers
+        self._ssl = ssl
         self._server: Any = None
         self._is_draining = False
 
@@ -67,12 +74,18 @@ class GrpcService:
                 ("grpc.max_send_message_length", -1),
                 # Otherwise a second server on the port would take half the requests.
                 ("grpc.so_reuseport", 0),
+                *self._settings.grpc_channel_arguments,
             ]
         )
         self._server.add_generic_rpc_handlers(self._handlers())
+        if self._settings.enable_grpc_reflection:
+            self._describe()
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            bound = self._server.add_insecure_port(address)
+            if self._ssl is None:
+                bound = self._server.add_insecure_port(address)
+            else:
+                bound = self._server.add_secure_port(address, _credentials(self._ssl))
         except RuntimeError as error:
             raise port_error("port", host, port, str(error)) from error
         await self._server.start()
@@ -88,19 +101,40 @@ class GrpcService:
         if self._server is not None:
             await self._server.stop(grace)
 
+    def _describe(self) -> None:
+        from grpc_reflection.v1alpha import reflection
+
+        # Reflection reads descriptions from where importing these leaves them.
+        from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2
+
+        names = [
+            service.full_name
+            for module in (prediction_service_pb2, model_service_pb2)
+            for service in module.DESCRIPTOR.services_by_name.values()
+        ]
+        reflection.enable_server_reflection(
+            [*names, reflection.SERVICE_NAME], self._server
+        )
+
     def _handlers(self) -> list[Any]:
-        work = self._answers
-        predict_methods: dict[str, Handler] = {
-            "Predict": functools.partial(self._answer, work.predict),
-            "GetModelMetadata": functools.partial(self._answer, work.metadata),
+        predict, examples = self._services.predict, self._services.examples
+        info = self._services.info
+        reads: dict[str, tuple[Read, str]] = {
+            "Predict": (predict.read, "predict"),
+            "Classify": (functools.partial(examples.read, CLASSIFY), "classify"),
+            "Regress": (functools.partial(examples.read, REGRESS), "regress"),
+            "MultiInference": (examples.read_multi, "multi-inference"),
         }
-        for name in ("Classify", "Regress", "MultiInference"):
-            predict_methods[name] = functools.partial(_refuse, name)
+        predict_methods: dict[str, Handler] = {
+            name: functools.partial(self._answer, read, api)
+            for name, (read, api) in reads.items()
+        }
+        predict_methods["GetModelMetadata"] = functools.partial(
+            self._work, info.metadata
+        )
         model_methods: dict[str, Handler] = {
-            "GetModelStatus": functools.partial(self._answer, work.status),
-            "HandleReloadConfigRequest": functools.partial(
-                _refuse, "HandleReloadConfigRequest"
-            ),
+            "GetModelStatus": functools.partial(self._work, info.status),
+            "HandleReloadConfigRequest": functools.partial(self._work, info.reload),
         }
         services = {_PREDICTION_SERVICE: predict_methods, _MODEL_SERVICE: model_methods}
         if self._settings.enable_grpc_healthcheck_service:
@@ -118,24 +152,27 @@ class GrpcService:
             for service, methods in services.items()
         ]
 
-    async def _answer(
-        self, function: Callable[[bytes], bytes], body: bytes, context: Any
-    ) -> bytes:
+    async def _answer(self, read: Read, api: str, body: bytes, context: Any) -> bytes:
         remaining = context.time_remaining()
         deadline = None if remaining is None else time.monotonic() + remaining
+        record = RequestRecord(api, "GRPC")
+        for key, value in context.invocation_metadata() or ():
+            if key == REQUEST_ID:
+                record.request_id = request_id(str(value))
+                context.set_trailing_metadata(((REQUEST_ID, record.request_id),))
         try:
-            # If the caller goes away the await is cancelled, and with it the work, as
-            # long as it has not begun.
-            return await asyncio.get_running_loop().run_in_executor(
-                self._workers, functools.partial(_work, function, body, deadline)
-            )
+            return await self._dispatcher.answer(read, body, record, deadline)
         except ServingError as error:
             await context.abort(_status(error.code), _cut(str(error)))
-        except Exception:
-            _LOGGER.exception("a request failed")
-            await context.abort(
-                grpc.StatusCode.INTERNAL, "The server failed; its log says why."
-            )
+        raise RuntimeError("abort() did not raise")
+
+    async def _work(
+        self, function: Callable[[bytes], bytes], body: bytes, context: Any
+    ) -> bytes:
+        try:
+            return await self._dispatcher.work(functools.partial(function, body))
+        except ServingError as error:
+            await context.abort(_status(error.code), _cut(str(error)))
         raise RuntimeError("abort() did not raise")
 
     async def _check_health(self, body: bytes, context: Any) -> bytes:
@@ -146,7 +183,7 @@ class GrpcService:
         if request.service not in _HEALTHY_NAMES:
             await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
         status = messages_pb2.HealthCheckResponse.SERVING
-        if self._is_draining or not self._answers.is_serving:
+        if self._is_draining or not self._services.info.is_serving:
             status = messages_pb2.HealthCheckResponse.NOT_SERVING
         return messages_pb2.HealthCheckResponse(status=status).SerializeToString()
 
@@ -167,20 +204,12 @@ def port_error(argument: str, host: str, port: int, reason: str) -> ConfigError:
     )
 
 
-def _work(
-    function: Callable[[bytes], bytes], body: bytes, deadline: float | None
-) -> bytes:
-    if deadline is not None and time.monotonic() >= deadline:
-        raise ServingError("Deadline Exceeded", code="DEADLINE_EXCEEDED")
-    return function(body)
-
-
-async def _refuse(method: str, body: bytes, context: Any) -> bytes:
-    await context.abort(
-        grpc.StatusCode.UNIMPLEMENTED,
-        f"{method} is not served here. Call Predict, or use TensorFlow Serving.",
+def _credentials(ssl: SslConfig) -> Any:
+    return grpc.ssl_server_credentials(
+        [(ssl.server_key.encode(), ssl.server_cert.encode())],
+        root_certificates=ssl.custom_ca.encode() or None,
+        require_client_auth=ssl.client_verify,
     )
-    raise RuntimeError("abort() did not raise")
 
 
 def _status(code: str) -> Any:

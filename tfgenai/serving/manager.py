@@ -1,14 +1,16 @@
 """Models and their versions: found on disk, loaded, served, and taken back."""
 
-import contextlib
+import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tfgenai.core.errors import ConfigError, ServingError
 from tfgenai.serving.codes import invalid
 from tfgenai.serving.config import ModelConfig, Settings, version_folders
+from tfgenai.serving.metrics import Metrics
 from tfgenai.serving.servable import Servable
 from tfgenai.serving.version_state import State, VersionState
 
@@ -30,6 +32,7 @@ class ModelManager:
         models: what to serve.
         settings: the server's settings.
         loader: makes a servable of a version folder.
+        metrics: where loads are counted.
     """
 
     def __init__(
@@ -38,10 +41,12 @@ class ModelManager:
         settings: Settings,
         *,
         loader: Loader = Servable,
+        metrics: Metrics | None = None,
     ) -> None:
         self._models = {model.name: model for model in models}
         self._settings = settings
         self._loader = loader
+        self._metrics = Metrics() if metrics is None else metrics
         self._versions: dict[str, dict[int, VersionState]] = {
             n: {} for n in self._models
         }
@@ -60,10 +65,10 @@ class ModelManager:
             ConfigError: if a model has none at all, or a label stands for none.
         """
         self.poll()
-        while self._wait_for_copies() and not self._stop.wait(_START_LOOK_SECONDS):
+        while _is_copied(self._versions) and not self._stop.wait(_START_LOOK_SECONDS):
             self.poll()
-        for name in self._models:
-            self._require_available(name)
+        for name, model in self._models.items():
+            _require_available(model, self._versions[name])
         self._check_labels()
         seconds = self._settings.file_system_poll_wait_seconds
         if seconds > 0:
@@ -78,15 +83,14 @@ class ModelManager:
         if self._thread is not None:
             self._thread.join()
         for states in self._versions.values():
-            for state in list(states.values()):
-                self._unload(state)
+            self._unload_all(states)
 
     def poll(self) -> None:
         """Looks for versions once, loads the new and gives up the old."""
         with self._poll_lock:
             for model in self._models.values():
                 try:
-                    self._poll_model(model)
+                    self._poll_model(model, self._versions[model.name])
                 except OSError as error:
                     # What is loaded goes on serving while its folder cannot be read.
                     if self._unreadable.get(model.name) != str(error):
@@ -94,6 +98,79 @@ class ModelManager:
                     self._unreadable[model.name] = str(error)
                 else:
                     self._unreadable.pop(model.name, None)
+            self._metrics.versions = self.available
+
+    def reload(self, models: Sequence[ModelConfig]) -> None:
+        """Serves other models, or the same ones by other policies and labels.
+
+        New models are loaded before anything changes; if one cannot be served, nothing
+        does.
+
+        Args:
+            models: all that is to be served from now on.
+
+        Raises:
+            ServingError: FAILED_PRECONDITION if a new model has no version that can be
+                served, or a label stands for a version that is not; such a model keeps
+                the labels that it had.
+        """
+        with self._poll_lock:
+            before = self._models
+            fresh: dict[str, dict[int, VersionState]] = {}
+            try:
+                for model in models:
+                    known = before.get(model.name)
+                    if known is None or known.base_path != model.base_path:
+                        states = fresh[model.name] = {}
+                        self._load_first(model, states)
+            except BaseException:
+                for states in fresh.values():
+                    self._unload_all(states)
+                raise
+            with self._lock:
+                gone = [
+                    states
+                    for name, states in self._versions.items()
+                    if name in fresh or name not in {model.name for model in models}
+                ]
+                self._versions = {
+                    model.name: fresh.get(model.name) or self._versions[model.name]
+                    for model in models
+                }
+                self._models = {model.name: model for model in models}
+            for states in gone:
+                self._unload_all(states)
+        self.poll()
+        self._keep_labels(before)
+
+    def _load_first(self, model: ModelConfig, states: dict[int, VersionState]) -> None:
+        try:
+            self._poll_model(model, states)
+            while _is_copied({model.name: states}) and not self._stop.wait(
+                _START_LOOK_SECONDS
+            ):
+                self._poll_model(model, states)
+        except OSError as error:
+            raise ServingError(
+                f"A folder of versions for model {model.name!r} was expected. "
+                f"Received: base_path={model.base_path!r} ({error}).",
+                code="FAILED_PRECONDITION",
+            ) from error
+        _require_available(model, states)
+
+    def _keep_labels(self, before: Mapping[str, ModelConfig]) -> None:
+        """Takes labels of versions that are not served back to what they were."""
+        try:
+            self._check_labels()
+        except ConfigError as error:
+            for name, versions in self.available.items():
+                model = self._models[name]
+                if set(model.version_labels.values()) <= set(versions):
+                    continue
+                labels = before[name].version_labels if name in before else {}
+                kept = {k: v for k, v in labels.items() if v in versions}
+                self._models[name] = dataclasses.replace(model, version_labels=kept)
+            raise ServingError(str(error), code="FAILED_PRECONDITION") from error
 
     def find(
         self, name: str, *, version: int | None = None, label: str | None = None
@@ -132,11 +209,10 @@ class ModelManager:
             )
         return found
 
-    @contextlib.contextmanager
-    def use(
+    def acquire(
         self, name: str, *, version: int | None = None, label: str | None = None
-    ) -> Iterator[Servable]:
-        """Finds a servable as `find` does and keeps it open for a request.
+    ) -> Servable:
+        """Finds a servable as `find` does and keeps it open until it is released.
 
         Raises:
             ServingError: as `find`.
@@ -145,11 +221,7 @@ class ModelManager:
             servable = self.find(name, version=version, label=label)
             # It may be given up between the two calls; then a newer one is there.
             if servable.acquire():
-                break
-        try:
-            yield servable
-        finally:
-            servable.release()
+                return servable
 
     def states(self, name: str) -> list[VersionState]:
         """The versions of a model that its policy has asked for, newest first."""
@@ -174,9 +246,8 @@ class ModelManager:
             for name in self._models
         }
 
-    def _poll_model(self, model: ModelConfig) -> None:
+    def _poll_model(self, model: ModelConfig, states: dict[int, VersionState]) -> None:
         folders = version_folders(Path(model.base_path))
-        states = self._versions[model.name]
         with self._lock:
             for number in folders.keys() - states.keys():
                 states[number] = VersionState(number)
@@ -201,13 +272,19 @@ class ModelManager:
 
     def _load(self, model: ModelConfig, state: VersionState, folder: Path) -> None:
         state.state = State.LOADING
+        start = time.perf_counter()
         try:
             servable = self._loader(model.name, state.version, folder, self._settings)
         except Exception as error:
             # Whatever a broken folder brings up, the other versions go on serving.
             _LOGGER.warning("model %s: %s", model.name, error)
+            self._metrics.loaded(str(folder), "fail", time.perf_counter() - start)
             state.failed(error, self._settings)
             return
+        self._metrics.loaded(str(folder), "success", time.perf_counter() - start)
+        warmup_seconds = getattr(servable, "warmup_seconds", None)
+        if warmup_seconds is not None:
+            self._metrics.warmed_up(str(folder), "success", warmup_seconds)
         if not state.looks_as_before(folder):
             servable.retire()
             state.state = State.START
@@ -223,38 +300,16 @@ class ModelManager:
         if servable is not None:
             servable.retire()
 
+    def _unload_all(self, states: Mapping[int, VersionState]) -> None:
+        for state in list(states.values()):
+            self._unload(state)
+
     def _poll_forever(self) -> None:
         while not self._stop.wait(self._settings.file_system_poll_wait_seconds):
             try:
                 self.poll()
             except Exception:
                 _LOGGER.exception("looking for versions failed; it is tried again")
-
-    def _wait_for_copies(self) -> bool:
-        """Whether a model that is not served yet has a folder still being written."""
-        return any(
-            not any(state.servable for state in states.values())
-            and any(state.is_settling for state in states.values())
-            for states in self._versions.values()
-        )
-
-    def _require_available(self, name: str) -> None:
-        states, folder = self.states(name), self._models[name].base_path
-        if any(state.servable for state in states):
-            return
-        if not states:
-            found = sorted(self._versions[name])
-            raise ConfigError(
-                f"A version folder such as 1/ that the policy of model {name!r} asks "
-                f"for was expected. Received: base_path={folder!r} with the versions "
-                f"{found}. Export the model there, or change the policy."
-            )
-        reasons = "; ".join(f"version {s.version}: {s.message}" for s in states)
-        raise ServingError(
-            f"A version of model {name!r} that can be served was expected. Received: "
-            f"base_path={folder!r} ({reasons}).",
-            code="FAILED_PRECONDITION",
-        )
 
     def _check_labels(self) -> None:
         if self._settings.allow_version_labels_for_unavailable_models:
@@ -268,3 +323,30 @@ class ModelManager:
                         f"of model {name!r}. Correct the label or set "
                         "--allow_version_labels_for_unavailable_models."
                     )
+
+
+def _is_copied(versions: Mapping[str, Mapping[int, VersionState]]) -> bool:
+    """Whether a model that is not served yet has a folder still being written."""
+    return any(
+        not any(state.servable for state in states.values())
+        and any(state.is_settling for state in states.values())
+        for states in versions.values()
+    )
+
+
+def _require_available(model: ModelConfig, states: Mapping[int, VersionState]) -> None:
+    known = [states[number] for number in sorted(states) if states[number].is_known]
+    if any(state.servable for state in known):
+        return
+    if not known:
+        raise ConfigError(
+            f"A version folder such as 1/ that the policy of model {model.name!r} asks "
+            f"for was expected. Received: base_path={model.base_path!r} with the "
+            f"versions {sorted(states)}. Export the model there, or change the policy."
+        )
+    reasons = "; ".join(f"version {s.version}: {s.message}" for s in reversed(known))
+    raise ServingError(
+        f"A version of model {model.name!r} that can be served was expected. Received: "
+        f"base_path={model.base_path!r} ({reasons}).",
+        code="FAILED_PRECONDITION",
+    )

@@ -6,17 +6,22 @@ import json
 import logging
 import re
 import socket
+import time
 from collections.abc import Callable
-from concurrent.futures import Executor
+from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from tfgenai.core.errors import ServingError
-from tfgenai.serving.answers import Answers
 from tfgenai.serving.codes import OversizedError, http_status, invalid
 from tfgenai.serving.config import Settings
+from tfgenai.serving.dispatcher import Dispatcher
+from tfgenai.serving.examples import CLASSIFY, REGRESS
 from tfgenai.serving.grpc_service import port_error
+from tfgenai.serving.metrics import CONTENT_TYPE
+from tfgenai.serving.request_record import REQUEST_ID, RequestRecord, request_id
+from tfgenai.serving.services import Services
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -37,21 +42,31 @@ _HEALTH_PATH = "/healthz"
 _MAX_VERSION = 2**63 - 1
 
 _JSON = "application/json"
+# A full queue is worked off in about this time.
+_RETRY_SECONDS = "1"
 
 
 class RestService:
     """Serves requests over HTTP until it is stopped.
 
     Args:
-        answers: what answers them.
+        services: what reads requests and knows the models.
+        dispatcher: what has them run.
         settings: the server's settings.
-        workers: the threads that work on requests.
+        metrics_path: where the metrics are; None for nowhere.
     """
 
-    def __init__(self, answers: Answers, settings: Settings, workers: Executor) -> None:
-        self._answers = answers
+    def __init__(
+        self,
+        services: Services,
+        dispatcher: Dispatcher,
+        settings: Settings,
+        metrics_path: str | None = None,
+    ) -> None:
+        self._services = services
+        self._dispatcher = dispatcher
         self._settings = settings
-        self._workers = workers
+        self._metrics_path = metrics_path
         self._runner: web.AppRunner | None = None
         self._is_draining = False
 
@@ -98,57 +113,66 @@ class RestService:
             await self._runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.Response:
+        headers = {}
+        given = request.headers.get(REQUEST_ID)
+        if given is not None:
+            headers[REQUEST_ID] = request_id(given)
         try:
-            body = await asyncio.wait_for(
-                self._answer(request), self._settings.rest_api_timeout_in_ms / 1000
-            )
-            return web.Response(body=body, content_type=_JSON)
+            async with asyncio.timeout(self._settings.rest_api_timeout_in_ms / 1000):
+                response = await self._answer(request, headers.get(REQUEST_ID, ""))
         except ServingError as error:
-            return _error(http_status(error), str(error))
+            response = self._refusal(error)
         except TimeoutError:
-            return _error(504, "Timed out before the answer was there")
+            response = _error(504, "Timed out before the answer was there")
         except web.HTTPException as error:
-            return _error(error.status, error.reason)
+            response = _error(error.status, error.reason)
         except Exception:
             _LOGGER.exception("a request failed")
-            return _error(500, "The server failed; its log says why.")
+            response = _error(500, "The server failed; its log says why.")
+        response.headers.update(headers)
+        return response
 
-    async def _answer(self, request: web.Request) -> bytes:
-        path = request.rel_url.raw_path
-        if path == _HEALTH_PATH and request.method == "GET":
-            return self._health()
-        work = self._route(request.method, path)
-        if request.method == "POST":
-            work = functools.partial(work, await self._body(request))
-        return await asyncio.get_running_loop().run_in_executor(self._workers, work)
-
-    def _route(self, method: str, path: str) -> Callable[..., bytes]:
-        """What answers a path; for POST it still takes the body."""
-        found = None
-        if method == "POST":
-            found = _PREDICTION.fullmatch(path)
-        elif method == "GET":
-            found = _STATUS.fullmatch(path)
-        if found is None:
-            if not _API.fullmatch(path):
-                raise ServingError(f"Not found: {path}", code="NOT_FOUND")
-            raise invalid(f"Malformed request: {method} {path}")
-        name, label = unquote(found["name"]), unquote(found["label"] or "") or None
-        version = int(found["version"]) if found["version"] else None
-        if version is not None and version > _MAX_VERSION:
-            raise invalid(f"Failed to convert version: {found['version']} to numeric.")
-        if method == "GET":
-            answer = self._answers.status_json
-            if found["metadata"]:
-                answer = self._answers.metadata_json
-            return functools.partial(answer, name, version, label)
-        if found["verb"].lower() != "predict":
-            raise ServingError(
-                f":{found['verb'].lower()} is not served here. Use :predict, or "
-                "TensorFlow Serving.",
-                code="UNIMPLEMENTED",
+    async def _answer(self, request: web.Request, given_id: str) -> web.Response:
+        method, path = request.method, request.rel_url.raw_path
+        if method == "GET" and path == _HEALTH_PATH:
+            return _json(self._health())
+        if method == "GET" and path == self._metrics_path:
+            body = await self._dispatcher.work(self._services.metrics.render)
+            return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+        if method == "POST" and (found := _PREDICTION.fullmatch(path)):
+            verb = found["verb"].lower()
+            read = functools.partial(self._reader(verb), *_asked_for(found))
+            record = RequestRecord(verb, "REST", given_id)
+            timeout = self._settings.rest_api_timeout_in_ms / 1000
+            body = await self._body(request)
+            deadline = time.monotonic() + timeout
+            return _json(await self._dispatcher.answer(read, body, record, deadline))
+        if method == "GET" and (found := _STATUS.fullmatch(path)):
+            info = self._services.info
+            answer = info.metadata_json if found["metadata"] else info.status_json
+            return _json(
+                await self._dispatcher.work(
+                    functools.partial(answer, *_asked_for(found))
+                )
             )
-        return functools.partial(self._answers.predict_json, name, version, label)
+        if not _API.fullmatch(path):
+            raise ServingError(f"Not found: {path}", code="NOT_FOUND")
+        raise invalid(f"Malformed request: {method} {path}")
+
+    def _reader(self, verb: str) -> Callable[..., Any]:
+        """What reads the body of a prediction, given which model it asks for."""
+        if verb == "predict":
+            return self._services.predict.read_json
+        method = CLASSIFY if verb == "classify" else REGRESS
+        return functools.partial(self._services.examples.read_json, method)
+
+    def _refusal(self, error: ServingError) -> web.Response:
+        status, headers = http_status(error), {}
+        if self._settings.rest_overload_429 and error.code == "UNAVAILABLE":
+            status, headers = 429, {"Retry-After": _RETRY_SECONDS}
+        response = _error(status, str(error))
+        response.headers.update(headers)
+        return response
 
     async def _body(self, request: web.Request) -> bytes:
         limit = self._settings.max_request_bytes
@@ -164,9 +188,22 @@ class RestService:
         )
 
     def _health(self) -> bytes:
-        if self._is_draining or not self._answers.is_serving:
+        if self._is_draining or not self._services.info.is_serving:
             raise ServingError("NOT_SERVING", code="UNAVAILABLE")
         return b'{"status": "SERVING"}\n'
+
+
+def _asked_for(found: re.Match[str]) -> tuple[str, int | None, str | None]:
+    """Name, version and label in a path."""
+    name, label = unquote(found["name"]), unquote(found["label"] or "") or None
+    version = int(found["version"]) if found["version"] else None
+    if version is not None and version > _MAX_VERSION:
+        raise invalid(f"Failed to convert version: {found['version']} to numeric.")
+    return name, version, label
+
+
+def _json(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type=_JSON)
 
 
 def _error(status: int, message: str) -> web.Response:

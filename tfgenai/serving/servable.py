@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class Servable:
         self._settings = settings
         self._lock = threading.Lock()
         self._users = 0
+        self.warmup_seconds: float | None = None
         self._retired = False
         self._callables: dict[tuple[str, tuple[str, ...]], Callable[..., Any]] = {}
         session = config_pb2.ConfigProto()
@@ -58,8 +60,10 @@ class Servable:
         try:
             self.definitions = self._load(folder)
             self._signatures = self._read_signatures()
-            if settings.enable_model_warmup:
+            if settings.enable_model_warmup and (folder / WARMUP_FILE).is_file():
+                start = time.perf_counter()
                 self._warm_up(folder / WARMUP_FILE)
+                self.warmup_seconds = time.perf_counter() - start
         except Exception as error:
             self._close()
             raise _load_error(error, folder) from error
@@ -109,8 +113,13 @@ class Servable:
                 self._users += 1
             return not self._retired
 
+    def hold(self) -> None:
+        """Keeps the session open once more, for whoever has acquired it already."""
+        with self._lock:
+            self._users += 1
+
     def release(self) -> None:
-        """Ends what `acquire` began."""
+        """Ends what `acquire` or `hold` began."""
         with self._lock:
             self._users -= 1
             last = self._retired and self._users == 0
@@ -172,8 +181,6 @@ class Servable:
         return call
 
     def _warm_up(self, file: Path) -> None:
-        if not file.is_file():
-            return
         options = tf.data.Options()
         # Its threads would outlive the iterator by seconds.
         options.autotune.enabled = False

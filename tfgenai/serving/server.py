@@ -11,16 +11,22 @@ from typing import Any
 
 from tfgenai.core.errors import ConfigError
 from tfgenai.core.storage import PathLike
-from tfgenai.serving.answers import Answers
+from tfgenai.serving.batcher import Batcher
+from tfgenai.serving.batching_parameters import BatchingParameters
 from tfgenai.serving.config import (
     ModelConfig,
     Settings,
     check_models,
     models_from_folder,
 )
+from tfgenai.serving.config_poller import ConfigPoller
+from tfgenai.serving.dispatcher import Dispatcher
 from tfgenai.serving.grpc_service import GrpcService
 from tfgenai.serving.manager import ModelManager
+from tfgenai.serving.metrics import Metrics
 from tfgenai.serving.rest import RestService
+from tfgenai.serving.services import Services
+from tfgenai.serving.text_config import METRICS_PATH, SslConfig
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -30,8 +36,8 @@ _MAX_PORT = 65_535
 class Server:
     """Serves SavedModels to TensorFlow Serving's clients.
 
-    One thread runs the event loop of both protocols; requests are worked on in a small
-    pool of threads, where TensorFlow lets go of Python's lock.
+    One thread runs the event loop of both protocols; models are run in a small pool of
+    threads, where TensorFlow lets go of Python's lock.
 
     Args:
         models: a folder of exports, or the models.
@@ -39,6 +45,13 @@ class Server:
         port: port of gRPC; 0 takes a free one.
         rest_api_port: port of REST; 0 takes a free one, a negative one means none.
         settings: limits and everything else.
+        batching: how requests that wait at the same time are run as one; None runs
+            each alone.
+        ssl: key and certificate for gRPC; None for no TLS.
+        metrics_path: path of the metrics for Prometheus on the REST port; None for
+            none.
+        model_config_file: a file that the models came from, to be read again every
+            `model_config_file_poll_wait_seconds` of the settings.
 
     Raises:
         ConfigError: if there is nothing to serve or the ports make no sense.
@@ -58,6 +71,10 @@ class Server:
         port: int = 8500,
         rest_api_port: int = 8501,
         settings: Settings | None = None,
+        batching: BatchingParameters | None = None,
+        ssl: SslConfig | None = None,
+        metrics_path: str | None = METRICS_PATH,
+        model_config_file: PathLike | None = None,
     ) -> None:
         if isinstance(models, str | os.PathLike):
             self.models = models_from_folder(models)
@@ -68,18 +85,27 @@ class Server:
         self.host = host
         self._wanted_ports = (port, rest_api_port)
         self._ports: tuple[int, int | None] | None = None
-        self._manager = ModelManager(self.models, self.settings)
+        self.metrics = Metrics()
+        self._manager = ModelManager(self.models, self.settings, metrics=self.metrics)
+        self._config_file = model_config_file
         self._workers = concurrent.futures.ThreadPoolExecutor(
             self.settings.grpc_max_threads or 2 * (os.cpu_count() or 1),
             thread_name_prefix="tfgenai-serving",
         )
-        answers = Answers(self._manager, self.settings)
-        self._grpc = GrpcService(answers, self.settings, self._workers)
-        self._rest = RestService(answers, self.settings, self._workers)
+        self._batcher = None if batching is None else Batcher(batching, self.metrics)
+        if self._batcher is not None:
+            self.metrics.depth_by_model = self._batcher.depth
+        dispatcher = Dispatcher(
+            self.settings, self._workers, self.metrics, self._batcher
+        )
+        services = Services.of(self._manager, self.settings, self.metrics)
+        self._grpc = GrpcService(services, dispatcher, self.settings, ssl)
+        self._rest = RestService(services, dispatcher, self.settings, metrics_path)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
         self._stop_lock = threading.Lock()
+        self._config_poller: ConfigPoller | None = None
 
     def start(self) -> "Server":
         """Loads the models, binds the ports and begins to answer.
@@ -99,6 +125,12 @@ class Server:
         try:
             self._manager.start()
             self._ports = self._call(self._bind())
+            if self._config_file is not None:
+                self._config_poller = ConfigPoller(
+                    self._config_file,
+                    self._manager.reload,
+                    seconds=self.settings.model_config_file_poll_wait_seconds,
+                )
         except BaseException:
             self.stop(grace=0.0)
             raise
@@ -114,12 +146,16 @@ class Server:
             if self._stopped.is_set():
                 return
             seconds = self.settings.drain_seconds if grace is None else grace
+            if self._config_poller is not None:
+                self._config_poller.stop()
             if self._loop is not None and self._thread is not None:
                 self._call(self._unbind(seconds))
                 self._loop.call_soon_threadsafe(self._loop.stop)
                 self._thread.join()
                 self._loop.close()
             self._workers.shutdown(wait=False, cancel_futures=True)
+            if self._batcher is not None:
+                self._batcher.stop()
             self._manager.stop()
             self._stopped.set()
 

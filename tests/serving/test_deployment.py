@@ -22,15 +22,6 @@ from tfgenai.serving.config import models_from_file
 
 FOLDER = Path(tfgenai.__file__).parent.parent / "serving"
 
-# Flags of the image that `tfgenai serve` has yet to learn; empty once it has.
-_NOT_YET = {
-    "batching_parameters_file",
-    "enable_batching",
-    "model_config_file_poll_wait_seconds",
-    "monitoring_config_file",
-}
-
-
 def _message(name, **fields):
     """A message as published by TensorFlow Serving, whose stubs leave these out."""
     file = descriptor_pb2.FileDescriptorProto(
@@ -138,12 +129,11 @@ def test_the_server_starts_with_the_files_and_flags_of_its_image(
     text = (FOLDER / "Containerfile.tfgenai").read_text("utf-8")
     flags = dict(re.findall(r'"--(\w+)=([^"]*)"', text))
     known = {parameter.name for parameter in serve.command.params}
-    assert flags.keys() - known <= _NOT_YET
+    assert flags.keys() <= known
     flags |= {"host": "127.0.0.1", "port": "0", "rest_api_port": "0"}
     arguments = [
         f"--{name}={value.replace('/etc/tensorflow-serving', str(tmp_path))}"
         for name, value in flags.items()
-        if name in known
     ]
     answers = []
 

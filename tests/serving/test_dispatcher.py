@@ -22,7 +22,7 @@ from tfgenai.serving.request_record import RequestRecord
 class _Servable:
     """Doubles what it is given, and knows who uses it."""
 
-    name, version = "m", 1
+    name, version, drift = "m", 1, None
 
     def __init__(self, run=None):
         self.users = 0

@@ -2,7 +2,6 @@
 
 import json
 import re
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -13,8 +12,8 @@ import tfgenai
 
 FOLDER = Path(tfgenai.__file__).parent.parent / "serving"
 
-# What a server exports, by name, with the labels of each. A test holds it against the
-# server; it is read in the server's place while that has no such route.
+# What a server exports, by name, with the labels of each; a test holds it against the
+# server.
 _METRICS = {
     ":tensorflow:serving:request_count": {"model_name", "status"},
     ":tensorflow:serving:request_latency": {"model_name", "API", "entrypoint"},
@@ -96,15 +95,10 @@ def test_names_are_found_in_expressions(expression, names):
 
 
 def _exposed(server):
-    """The families on the server's page with kinds and labels; None without a page."""
+    """The families on the server's page with kinds and labels."""
     url = f"http://{server.rest_address}/monitoring/prometheus/metrics"
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            page = answer.read().decode("utf-8")
-    except urllib.error.HTTPError as error:
-        if error.code == 404:
-            return None
-        raise
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        page = answer.read().decode("utf-8")
     families = {
         name: (kind, set())
         for name, kind in re.findall(rf"^# TYPE ({_NAME}) (\w+)$", page, re.MULTILINE)
@@ -120,8 +114,6 @@ def _exposed(server):
 
 def test_the_server_exports_what_is_listed_here(server):
     families = _exposed(server)
-    if families is None:
-        pytest.skip("the server has no /monitoring/prometheus/metrics yet")
     for name, labels in _METRICS.items():
         assert name in families, name
         kind, seen = families[name]
@@ -134,10 +126,7 @@ def test_the_server_exports_what_is_listed_here(server):
 def series(server):
     """What a query can name: of a histogram, its three series."""
     families = _exposed(server)
-    if families is None:
-        names = {name: name in _HISTOGRAMS for name in _METRICS}
-    else:
-        names = {name: kind == "histogram" for name, (kind, _) in families.items()}
+    names = {name: kind == "histogram" for name, (kind, _) in families.items()}
     found = dict(_PROMETHEUS)
     for name, is_histogram in names.items():
         labels = _METRICS.get(name, set())

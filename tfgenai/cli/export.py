@@ -15,7 +15,8 @@ _CARD_FILES = ("data_card.json", "card.json")
 @click.group(
     cls=DefaultCommand,
     options_metavar="",
-    subcommand_metavar="MODEL --to FOLDER [OPTIONS] | verify FOLDER [OPTIONS]",
+    subcommand_metavar="MODEL --to FOLDER [OPTIONS] | verify FOLDER [OPTIONS] | "
+    "reference FOLDER [OPTIONS]",
 )
 def command() -> None:
     """Write a SavedModel for TensorFlow Serving, or verify one.
@@ -23,6 +24,7 @@ def command() -> None:
     \b
     tfgenai export runs/vae --to served/digits        writes served/digits/1
     tfgenai export verify served/digits               loads it as a server does
+    tfgenai export reference served/digits            keeps how its outputs are spread
 
     MODEL is a .keras file or a run folder, of which the best checkpoint is taken.
     `tfgenai export model --help` lists the options.
@@ -224,6 +226,37 @@ def verify_command(
     click.echo(json.dumps(report.to_json()) if as_json else str(report))
     if not report.ok:
         context.exit(1)
+
+
+@command.command("reference")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--signature", default="generate", show_default=True, help="What to sample from."
+)
+@click.option(
+    "--num-samples",
+    type=click.IntRange(min=1),
+    default=256,
+    show_default=True,
+    help="Rows to sample.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the means as JSON.")
+def reference_command(
+    folder: Path, signature: str, num_samples: int, as_json: bool
+) -> None:
+    """Keep in FOLDER how its outputs are spread, so that a server sees them change.
+
+    Do it before the export is served: a folder that changes is loaded again.
+    """
+    from tfgenai.export.reference import keep_reference
+
+    click.echo(f"Sampling {num_samples} rows of {folder} ...", err=True)
+    means = keep_reference(folder, signature=signature, num_samples=num_samples)
+    if as_json:
+        click.echo(json.dumps(means))
+        return
+    for name, mean in means.items():
+        click.echo(f"{name}: mean {mean:.4g}")
 
 
 def _parse_buckets(option: str, text: str | None) -> tuple[int, ...] | None:

@@ -8,6 +8,7 @@ from types import TracebackType
 import numpy as np
 
 from tfgenai.serving.codes import OversizedError
+from tfgenai.serving.output_scores import score_rows
 from tfgenai.serving.servable import Servable
 from tfgenai.serving.signature import ServedSignature
 
@@ -63,6 +64,18 @@ class Call:
                 "choose outputs with output_filter, or raise --max_response_bytes."
             )
         return self.write(outputs)
+
+    def watch(self, outputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Holds the outputs against the export's reference, if it has one.
+
+        Returns:
+            The scores of the rows that were looked at.
+        """
+        if self.servable.drift is None:
+            return {}
+        scores = score_rows(outputs)
+        self.servable.drift.add(scores)
+        return scores
 
     def cost(self) -> tuple[int, ...]:
         """Class of how long its longest row takes: the number of binary digits."""

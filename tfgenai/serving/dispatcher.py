@@ -108,6 +108,7 @@ class Dispatcher:
             with read(body, record) as call:
                 outputs = call.run()
                 record.run_seconds = call.run_seconds
+                self._metrics.scored(record.model, call.watch(outputs))
                 return call.answer(outputs)
 
         # If the caller goes away the await is cancelled, and with it the work, as long
@@ -130,6 +131,7 @@ class Dispatcher:
         with opened as call:
             outputs = await batcher.run(call, deadline)
             record.run_seconds = call.run_seconds
+            self._metrics.scored(record.model, call.watch(outputs))
             if sum(array.nbytes for array in outputs.values()) <= _SMALL_BYTES:
                 return call.answer(outputs)
             return await self._in_worker(functools.partial(call.answer, outputs))

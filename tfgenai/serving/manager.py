@@ -223,6 +223,21 @@ class ModelManager:
             if servable.acquire():
                 return servable
 
+    def drift(self, name: str) -> Mapping[str, float]:
+        """How far the outputs of a model's newest version are from its reference.
+
+        Args:
+            name: the model's name.
+
+        Returns:
+            Distances by score; none without a reference or enough answers.
+        """
+        try:
+            watch = self.find(name).drift
+        except ServingError:
+            return {}
+        return {} if watch is None else watch.distances()
+
     def states(self, name: str) -> list[VersionState]:
         """The versions of a model that its policy has asked for, newest first."""
         with self._lock:

@@ -1,6 +1,6 @@
 """What a server counts, in Prometheus' text format under TensorFlow Serving's names."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
@@ -11,6 +11,9 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LATENCY_MICROS = [10 * 1.8**i for i in range(33)]  # as TensorFlow Serving's, to 20 min
 _EXAMPLES = [2.0**i for i in range(15)]
 _SECONDS = [1e-4 * 2.0**i for i in range(20)]  # to 52 s
+
+_SCORES = [-1.0, -0.5, -0.25, 0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0]
+_SCORES += [2.0**i for i in range(1, 17)]
 
 _SERVING = ":tensorflow:serving:"
 _OURS = "tfgenai_serving_"
@@ -42,6 +45,8 @@ class Metrics:
         versions: the versions of each model that are served.
         depth_by_model: from a model's name to how many of its requests wait; asked
             whenever the metrics are read.
+        drift_by_model: from a model's name to the distance of its outputs' scores from
+            the reference, likewise.
 
     Example:
         ```python
@@ -56,6 +61,7 @@ class Metrics:
         self._counters: list[_Counter] = []
         self._children: dict[tuple[Any, ...], Any] = {}
         self.depth_by_model: Callable[[str], int] | None = None
+        self.drift_by_model: Callable[[str], Mapping[str, float]] | None = None
         model = ("model_name",)
         path = ("model_path", "status")
         self._requests = self._counter(
@@ -109,6 +115,12 @@ class Metrics:
             _OURS + "dropped_total",
             "Requests that were not run: deadline, cancelled or full.",
             ("model_name", "reason"),
+        )
+        self._scores = self._histogram(
+            _OURS + "output_score",
+            "Scores of outputs of models that keep a reference.",
+            ("model_name", "score"),
+            _SCORES,
         )
         self._in_flight = Gauge(
             _OURS + "in_flight_requests",
@@ -173,6 +185,13 @@ class Metrics:
         """Counts a request that is not run: `"deadline"`, `"cancelled"` or `"full"`."""
         self._dropped.add(model, reason)
 
+    def scored(self, model: str, scores: Mapping[str, Iterable[float]]) -> None:
+        """Counts the scores of an answer's rows."""
+        for name, values in scores.items():
+            child = self._child(self._scores, model, name)
+            for value in values:
+                child.observe(value)
+
     def loaded(self, path: str, status: str, seconds: float) -> None:
         """Counts a try to load a version: `"success"` or `"fail"`."""
         self._loads.add(path, status)
@@ -227,10 +246,18 @@ class _Live:
         depths = GaugeMetricFamily(
             _OURS + "queue_depth", "Requests that wait.", labels=["model_name"]
         )
-        depth = self._metrics.depth_by_model
+        drifts = GaugeMetricFamily(
+            _OURS + "output_drift",
+            "Distance of the newest outputs from the reference: 0 none, 1 all.",
+            labels=["model_name", "score"],
+        )
+        depth, drift = self._metrics.depth_by_model, self._metrics.drift_by_model
         for model, numbers in sorted(self._metrics.versions.items()):
             depths.add_metric([model], depth(model) if depth else 0)
+            for score, distance in (drift(model) if drift else {}).items():
+                drifts.add_metric([model, score], distance)
             for number in numbers:
                 versions.add_metric([model, str(number)], 1)
         yield versions
         yield depths
+        yield drifts

@@ -16,6 +16,7 @@ from tensorflow_serving.apis import get_model_metadata_pb2, prediction_log_pb2
 from tfgenai.core.errors import ServingError
 from tfgenai.serving import codes
 from tfgenai.serving.config import Settings
+from tfgenai.serving.output_scores import DriftWatch, read_reference
 from tfgenai.serving.signature import DEFAULT_SIGNATURE, ServedSignature
 
 _LOGGER = logging.getLogger(__name__)
@@ -60,6 +61,8 @@ class Servable:
         try:
             self.definitions = self._load(folder)
             self._signatures = self._read_signatures()
+            reference = read_reference(folder)
+            self.drift = DriftWatch(reference) if reference else None
             if settings.enable_model_warmup and (folder / WARMUP_FILE).is_file():
                 start = time.perf_counter()
                 self._warm_up(folder / WARMUP_FILE)

@@ -87,6 +87,7 @@ class Server:
         self._ports: tuple[int, int | None] | None = None
         self.metrics = Metrics()
         self._manager = ModelManager(self.models, self.settings, metrics=self.metrics)
+        self.metrics.drift_by_model = self._manager.drift
         self._config_file = model_config_file
         self._workers = concurrent.futures.ThreadPoolExecutor(
             self.settings.grpc_max_threads or 2 * (os.cpu_count() or 1),

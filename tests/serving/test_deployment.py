@@ -22,6 +22,7 @@ from tfgenai.serving.config import models_from_file
 
 FOLDER = Path(tfgenai.__file__).parent.parent / "serving"
 
+
 def _message(name, **fields):
     """A message as published by TensorFlow Serving, whose stubs leave these out."""
     file = descriptor_pb2.FileDescriptorProto(

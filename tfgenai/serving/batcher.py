@@ -289,18 +289,24 @@ class Batcher:
         for task in tasks:
             task.call.servable.hold()
 
+        def let_go() -> None:
+            for task in tasks:
+                task.call.servable.release()
+
         def work() -> None:
             start = time.perf_counter()
             results = _run(tasks, padded)
             seconds = time.perf_counter() - start
             for task in tasks:
                 task.call.run_seconds = seconds
-                task.call.servable.release()
+            let_go()
             loop.call_soon_threadsafe(
                 self._finish, queue, tasks, results, seconds, is_long
             )
 
-        self._threads.submit(work)
+        future = self._threads.submit(work)
+        # Cancelled where the batcher is stopped before a thread came to it.
+        future.add_done_callback(lambda done: let_go() if done.cancelled() else None)
 
     def _finish(
         self,

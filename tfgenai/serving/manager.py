@@ -299,7 +299,7 @@ class ModelManager:
         self._metrics.loaded(str(folder), "success", time.perf_counter() - start)
         warmup_seconds = getattr(servable, "warmup_seconds", None)
         if warmup_seconds is not None:
-            self._metrics.warmed_up(str(folder), "success", warmup_seconds)
+            self._metrics.warmed_up(str(folder), "OK", warmup_seconds)
         if not state.looks_as_before(folder):
             servable.retire()
             state.state = State.START

@@ -1,5 +1,6 @@
 """What a server counts, in Prometheus' text format under TensorFlow Serving's names."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -204,6 +205,8 @@ class Metrics:
     def render(self) -> bytes:
         """All of it, as Prometheus reads it."""
         text: bytes = generate_latest(self._registry)
+        # When a histogram was made is nothing that TensorFlow Serving tells.
+        text = re.sub(rb"(?m)^(# \w+ )?[\w:]+_created[ {].*\n", b"", text)
         for counter in self._counters:
             # The library adds an end of its own to the names of counters.
             for word in (b"HELP", b"TYPE"):

@@ -68,7 +68,7 @@ def test_batches_queues_and_drift():
     assert _value(metrics, f"{ours}queue_seconds_count", model_name="m") == 2
     labels = {"model_name": "m", "score": "images_mean"}
     assert _value(metrics, f"{ours}output_drift", **labels) == 0.25
-    assert _value(metrics, f"{ours}output_score_sum", **labels) == 1.25
+    assert _value(metrics, f"{ours}output_score_count", **labels) == 2
     assert _value(metrics, f"{ours}in_flight_requests") == 1
     metrics.end()
     assert _value(metrics, f"{ours}in_flight_requests") == 0

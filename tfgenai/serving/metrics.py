@@ -191,7 +191,7 @@ class Metrics:
         for name, values in scores.items():
             child = self._child(self._scores, model, name)
             for value in values:
-                child.observe(value)
+                child.observe(float(value))
 
     def loaded(self, path: str, status: str, seconds: float) -> None:
         """Counts a try to load a version: `"success"` or `"fail"`."""

@@ -126,6 +126,8 @@ class RestService:
             response = _error(504, "Timed out before the answer was there")
         except web.HTTPException as error:
             response = _error(error.status, error.reason)
+        except ConnectionError:
+            response = _error(499, "The caller went away")
         except Exception:
             _LOGGER.exception("a request failed")
             response = _error(500, "The server failed; its log says why.")

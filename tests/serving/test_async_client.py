@@ -130,8 +130,24 @@ def test_names_in_urls_are_quoted_once(use):
     async def work(client):
         await client.status()
 
-    with pytest.raises(ServingError, match="any versions of model a/b %c"):
-        use(work, model="a/b %c")
+    with pytest.raises(ServingError, match="any versions of model a/b:%c"):
+        use(work, model="a/b:%c")
+
+
+def test_messages_that_are_too_large(use):
+    """100 times 1000 numbers of 4 bytes and more; a request of 4000 rows."""
+
+    async def ask(client):
+        await client.predict("wide", x=np.zeros(100))
+
+    async def send(client):
+        await client.generate(seed=np.arange(4000), labels=0)
+
+    with pytest.raises(ServingError, match=r"larger than max|more than max") as caught:
+        use(ask, max_message_bytes=100_000)
+    assert caught.value.code == "RESOURCE_EXHAUSTED"
+    with pytest.raises(ValueError, match="max_message_bytes=20000 was expected"):
+        use(send, max_message_bytes=20_000)
 
 
 def test_loops_need_their_signatures(use):

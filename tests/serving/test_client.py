@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfgenai.core.errors import RowError, ServingError, UnavailableError
-from tfgenai.serving import Client
+from tfgenai.serving import Client, Retry
 
 
 def test_generate(client, images_of):
@@ -201,9 +201,9 @@ def test_arguments_are_checked(arguments, words):
         Client("127.0.0.1:1", model="m", **arguments)
 
 
-@pytest.mark.parametrize("address", ["", "http://127.0.0.1:1", "https://a:1"])
-def test_a_grpc_address_is_no_url(address):
-    with pytest.raises(ValueError, match=f"address='{address}'"):
+@pytest.mark.parametrize("address", ["", 8500, "http://a:1", "https://a:1"])
+def test_a_grpc_address_is_a_host_and_a_port(address):
+    with pytest.raises(ValueError, match=f"address={address!r}"):
         Client(address, model="m")
 
 
@@ -227,6 +227,22 @@ def test_an_answer_that_is_too_large_is_refused(server, protocol):
             client.predict("wide", x=np.zeros(100))
         assert e.value.code == "RESOURCE_EXHAUSTED"
         assert client.predict("wide", x=[2.0])["y"].shape == (1, 1000)
+
+
+def test_one_deadline_over_all_that_a_call_asks(server, protocol):
+    """The metadata come in time; no time is left for the signature after them."""
+    times = iter([0.0, 0.0])
+    address = server.address if protocol == "grpc" else server.rest_address
+    retries = Retry(clock=lambda: next(times, 2.0))
+    with (
+        Client(
+            address, model="digits", protocol=protocol, timeout=1.0, retries=retries
+        ) as client,
+        pytest.raises(
+            UnavailableError, match="'generate' of model 'digits' in 0 tries"
+        ),
+    ):
+        client.generate(seed=1, labels=1)
 
 
 def test_the_client_loads_no_tensorflow():

@@ -223,7 +223,6 @@ def test_a_certificate_that_is_not_trusted(serve, ask, stranger):
         assert caught.value.code == "UNAVAILABLE"
 
 
-@pytest.mark.parametrize("protocol", ["rest"], indirect=True)
 def test_an_untrusted_certificate_is_not_asked_again(serve, ask, stranger):
     with pytest.raises(UnavailableError, match="in 1 try"):
         ask(serve(), root_certificates=stranger.root)

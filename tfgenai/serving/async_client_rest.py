@@ -18,6 +18,9 @@ _JSON_HEADERS = {"Content-Type": "application/json"}
 class AsyncRestTransport:
     """Speaks to a server over HTTP; made in the loop that it is used in.
 
+    Connections are kept and used again. When one turns out to be closed, aiohttp asks
+    what it GETs (metadata, status) once more by itself, within the same try.
+
     Args:
         connection: where it is.
     """

@@ -23,6 +23,7 @@ from tfgenai.serving.retry import Deadline, Failure, Retry, Tries
 
 _ERROR = "error"
 _PROTOCOLS = ("grpc", "rest")
+_URLS = ("http://", "https://")
 
 # What one protocol buffer can hold.
 _MAX_MESSAGE_BYTES = 2**31 - 1
@@ -201,8 +202,8 @@ def _check_choices(
             f"One of {list(_PROTOCOLS)} was expected. Received: protocol={protocol!r}."
             f"{nearest(str(protocol), _PROTOCOLS)}"
         )
-    is_url = address.startswith(("http://", "https://"))
-    if not address or (is_url and protocol == "grpc"):
+    is_text = isinstance(address, str) and bool(address)
+    if not is_text or (protocol == "grpc" and address.startswith(_URLS)):
         raise ValueError(
             f"A host and a port were expected. Received: address={address!r}. Write "
             "'127.0.0.1:8500', or protocol='rest' for a URL."

@@ -11,6 +11,9 @@ from tfgenai.serving.retry import Failure
 # With these a server tells when to come back, or by a negative number not to.
 _PUSHBACK = "grpc-retry-pushback-ms"
 
+# What the words hold when a server's certificate is refused; gRPC has no code for it.
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+
 # A quiet connection is given up when a ping is not answered for so long.
 _KEEPALIVE_TIMEOUT_MS = 20_000
 
@@ -101,12 +104,15 @@ def failure_of(error: Any) -> Failure:
     Args:
         error: the error.
     """
-    code = error.code().name
+    code, words = error.code().name, error.details() or ""
     pushback = _milliseconds(error.trailing_metadata() or ())
     return Failure(
         code,
-        error.details() or "",
-        is_transient=code == "UNAVAILABLE" and pushback >= 0,
+        words,
+        # A certificate does not become right by asking again.
+        is_transient=code == "UNAVAILABLE"
+        and pushback >= 0
+        and _UNTRUSTED not in words,
         retry_after=max(0.0, pushback / 1000),
     )
 

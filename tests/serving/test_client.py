@@ -5,10 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tfgenai.core.errors import RowError, ServingError, UnavailableError
-from tfgenai.serving import Client, Server, Settings
+from tfgenai.serving import Client, Retry
 
 
 def test_generate(client, images_of):
@@ -189,12 +188,61 @@ def test_rest_at_a_server_of_something_else(server):
         ({"protocol": "grcp"}, "Did you mean 'grpc'"),
         ({"timeout": 0}, "timeout=0"),
         ({"timeout": float("nan")}, "timeout=nan"),
+        ({"timeout": float("inf")}, "timeout=inf"),
+        ({"keepalive": 5.0}, "keepalive=5.0"),
+        ({"keepalive": float("inf")}, "keepalive=inf"),
+        ({"max_message_bytes": 0}, "max_message_bytes=0"),
+        ({"max_message_bytes": 2**31}, f"max_message_bytes={2**31}"),
         ({"version": 1, "label": "stable"}, "A version or a label"),
     ],
 )
 def test_arguments_are_checked(arguments, words):
     with pytest.raises(ValueError, match=words):
         Client("127.0.0.1:1", model="m", **arguments)
+
+
+@pytest.mark.parametrize("address", ["", 8500, "http://a:1", "https://a:1"])
+def test_a_grpc_address_is_a_host_and_a_port(address):
+    with pytest.raises(ValueError, match=f"address={address!r}"):
+        Client(address, model="m")
+
+
+def test_a_request_that_is_too_large_is_not_sent(server, protocol):
+    address = server.address if protocol == "grpc" else server.rest_address
+    with Client(
+        address, model="digits", protocol=protocol, max_message_bytes=20_000
+    ) as client:
+        with pytest.raises(ValueError, match=r"max_message_bytes=20000 was expected"):
+            client.generate(seed=np.arange(4000), labels=0)
+        assert len(client.generate(seed=np.arange(20), labels=0)["images"]) == 20
+
+
+def test_an_answer_that_is_too_large_is_refused(server, protocol):
+    """100 times 1000 numbers of 4 bytes and more."""
+    address = server.address if protocol == "grpc" else server.rest_address
+    with Client(
+        address, model="digits", protocol=protocol, max_message_bytes=100_000
+    ) as client:
+        with pytest.raises(ServingError, match=r"larger than max|more than max") as e:
+            client.predict("wide", x=np.zeros(100))
+        assert e.value.code == "RESOURCE_EXHAUSTED"
+        assert client.predict("wide", x=[2.0])["y"].shape == (1, 1000)
+
+
+def test_one_deadline_over_all_that_a_call_asks(server, protocol):
+    """The metadata come in time; no time is left for the signature after them."""
+    times = iter([0.0, 0.0])
+    address = server.address if protocol == "grpc" else server.rest_address
+    retries = Retry(clock=lambda: next(times, 2.0))
+    with (
+        Client(
+            address, model="digits", protocol=protocol, timeout=1.0, retries=retries
+        ) as client,
+        pytest.raises(
+            UnavailableError, match="'generate' of model 'digits' in 0 tries"
+        ),
+    ):
+        client.generate(seed=1, labels=1)
 
 
 def test_the_client_loads_no_tensorflow():
@@ -209,121 +257,3 @@ def test_the_client_loads_no_tensorflow():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
-
-
-def save_steps(path):
-    """A toy that adds 1 a step: it answers num_steps, or 3 where that is -1."""
-    module = tf.Module()
-    row = {"seed": tf.TensorSpec((None,), tf.int64)}
-    knob = row | {"num_steps": tf.TensorSpec((None,), tf.int32)}
-    state = tf.TensorSpec((None, 2), tf.float32)
-    step = tf.TensorSpec((None,), tf.int32)
-
-    def count(num_steps):
-        return tf.where(num_steps == -1, 3, num_steps)
-
-    def answer(num_steps, name):
-        error = tf.where(num_steps > 50, "num_steps: 50 at most", "")
-        return {
-            "images": tf.cast(count(num_steps), tf.float32),
-            "queue": tf.fill(tf.shape(num_steps), name),
-            "error": error,
-        }
-
-    def made(name):
-        function = tf.function(lambda seed, num_steps: answer(num_steps, name))
-        return function.get_concrete_function(**knob)
-
-    @tf.function
-    def generate(seed):
-        return answer(tf.fill(tf.shape(seed), -1), "generate")
-
-    @tf.function
-    def denoise_step(seed, num_steps, step, state):
-        moving = tf.cast(step < count(num_steps), tf.float32)[:, tf.newaxis]
-        state = tf.where(step[:, tf.newaxis] == 0, 0.0, state) + moving
-        return {
-            "state": state,
-            "images": state[:, 0],
-            "is_done": step + 1 >= count(num_steps),
-            "error": answer(num_steps, "")["error"],
-        }
-
-    signatures = {
-        name: made(name)
-        for name in (
-            "generate_advanced",
-            "generate_up_to_10_steps",
-            "generate_up_to_4_steps",
-        )
-    }
-    signatures["generate"] = generate.get_concrete_function(**row)
-    signatures["denoise_step"] = denoise_step.get_concrete_function(
-        **knob, step=step, state=state
-    )
-    signatures["serving_default"] = signatures["generate"]
-    tf.saved_model.save(module, str(path), signatures)
-
-
-@pytest.fixture(scope="module")
-def steps_server(tmp_path_factory):
-    root = tmp_path_factory.mktemp("steps")
-    save_steps(root / "steps" / "1")
-    settings = Settings(settle_seconds=0.0)
-    with Server(root, port=0, rest_api_port=0, settings=settings) as running:
-        yield running
-
-
-@pytest.fixture(params=["grpc", "rest"])
-def steps_client(steps_server, request):
-    server = steps_server
-    address = server.address if request.param == "grpc" else server.rest_address
-    with Client(address, model="steps", protocol=request.param) as made:
-        yield made
-
-
-@pytest.mark.parametrize(
-    ("num_steps", "queue"),
-    [
-        (None, "generate"),
-        ([4, 1], "generate_up_to_4_steps"),
-        ([4, 5], "generate_up_to_10_steps"),
-        (10, "generate_up_to_10_steps"),
-        ([1, 11], "generate_advanced"),
-        ([1, -1], "generate_advanced"),  # the default may be any number
-    ],
-)
-def test_requests_go_to_the_smallest_bucket_that_fits(steps_client, num_steps, queue):
-    out = steps_client.generate(seed=[1, 2], num_steps=num_steps)
-    assert out["queue"].tolist() == [queue] * 2
-
-
-def test_a_signature_that_is_named_is_taken(steps_client):
-    name = "generate_advanced"
-    out = steps_client.generate(signature=name, seed=[1, 2], num_steps=4)
-    assert out["queue"].tolist() == [name] * 2
-    assert steps_client.generate(signature=name, seed=1)["images"].tolist() == [3.0]
-    with pytest.raises(ValueError, match="Received: seed=None"):
-        steps_client.generate(signature=name, num_steps=4)
-    with pytest.raises(ValueError, match="Did you mean 'num_steps'"):
-        steps_client.generate(signature=name, seed=1, num_step=4)
-
-
-def test_steps_one_by_one(steps_client):
-    shown = steps_client.generate_progressively(seed=[5, 6], num_steps=[1, 4])
-    images = [out["images"].tolist() for out in shown]
-    assert images == [[1.0, 1.0], [1.0, 2.0], [1.0, 3.0], [1.0, 4.0]]
-    # The model's own number of steps where none is given.
-    *_, last = steps_client.generate_progressively(seed=[5])
-    assert {k: v.tolist() for k, v in last.items()} == {"images": [3.0]}
-
-
-def test_mistakes_in_a_progress_are_found_at_once(steps_client, client):
-    with pytest.raises(ValueError, match="step=1"):
-        steps_client.generate_progressively(seed=[1], step=1)
-    with pytest.raises(ValueError, match="Received: seed=None"):
-        steps_client.generate_progressively(num_steps=3)
-    with pytest.raises(ValueError, match="'denoise_step'"):
-        client.generate_progressively(seed=[1], labels=[1])
-    with pytest.raises(RowError, match="row 1"):
-        next(steps_client.generate_progressively(seed=[1, 2], num_steps=[3, 51]))

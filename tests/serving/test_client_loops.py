@@ -1,17 +1,20 @@
 """Texts piece by piece over the wire are those that the model writes at once."""
 
+import asyncio
+
 import numpy as np
 import pytest
 
 import tfgenai as tg
 from tfgenai.core import random
 from tfgenai.core.errors import RowError
-from tfgenai.serving import Client, Server
+from tfgenai.data.tokenizers import ByteTokenizer
+from tfgenai.serving import AsyncClient, Client, Server
 
 
 @pytest.fixture(scope="module")
 def model():
-    tokenizer = tg.data.tokenizers.ByteTokenizer()
+    tokenizer = ByteTokenizer()
     model = tg.GPT(
         tokenizer=tokenizer,
         max_sequence_length=16,
@@ -69,6 +72,22 @@ def test_pieces_make_the_whole(texts_client, model):
     assert 1 < len(pieces) <= 5
     (first, *_) = texts_client.stream("Hé", seed=3)
     assert len(first) == 1
+
+
+def test_pieces_are_awaited_alike(server, texts_client):
+    prompts, knobs = ["Hé", "you", "a"], {"seed": [3, 4, 5], "max_new_tokens": 17}
+
+    async def main():
+        pieces, address = [], texts_client._connection.address
+        protocol = texts_client._protocol
+        async with AsyncClient(address, model="texts", protocol=protocol) as client:
+            async for piece in client.stream(prompts, **knobs):
+                pieces.append(piece)
+            with pytest.raises(RowError, match="row 1"):
+                await anext(client.stream(["a", ""]))
+        return pieces
+
+    assert asyncio.run(main()) == list(texts_client.stream(prompts, **knobs))
 
 
 def test_a_short_request_has_a_queue_of_its_own(server):

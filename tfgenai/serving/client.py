@@ -1,42 +1,47 @@
 """A client of `tfgenai serve` and of TensorFlow Serving, without TensorFlow."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from tfgenai.core.errors import RowError
-from tfgenai.serving.client_inputs import (
-    GENERATE,
-    GENERATE_ADVANCED,
-    check_names,
-    choose_signature,
-    to_caller,
-    to_rows,
-)
-from tfgenai.serving.client_loops import Loops
-from tfgenai.serving.client_types import (
-    ModelMetadata,
-    Transport,
-    VersionStatus,
-    nearest,
-)
+from tfgenai.serving.client_base import ClientBase
+from tfgenai.serving.client_calls import Call, Talk, Transport
+from tfgenai.serving.client_loops import Loop
+from tfgenai.serving.client_types import ModelMetadata, VersionStatus
+from tfgenai.serving.retry import Deadline, Failure
 
-_ERROR = "error"
-_PROTOCOLS = ("grpc", "rest")
+T = TypeVar("T")
 
 
-class Client(Loops):
+class Client(ClientBase):
     """Calls the signatures of one served model.
 
+    Threads may share one; its connections are kept and used again. Within an event
+    loop, use `AsyncClient`.
+
     Args:
-        address: host and port of the server, for example `"127.0.0.1:8500"`.
+        address: host and port of the server, for example `"127.0.0.1:8500"`; for REST
+            also a URL.
         model: the model's name.
         protocol: `"grpc"` or `"rest"`; both give the same answers.
-        timeout: seconds to wait for an answer, at most.
+        timeout: seconds to wait for an answer, at most: one deadline over all tries.
         version: the version to ask for; None for the newest.
         label: the label of the version to ask for, instead of its number.
+        retries: how often to ask again when the server is not there or too busy; 0 for
+            never, which is right for a signature that changes something. A `Retry` says
+            also how long to wait in between.
+        keepalive: seconds between pings while a gRPC call waits, so that nothing on
+            the way takes the connection for dead; None for none. Below 300, servers
+            that are not told otherwise hang up. REST sends none.
+        max_message_bytes: what a request or an answer may hold.
+        tls: whether to encrypt; None for where a certificate or `https://` is given.
+        root_certificates: path of a PEM file: who signed the server's certificate.
+            None for those that the system (REST) or gRPC trusts.
+        certificate_chain: path of a PEM file: this client's own certificate, where the
+            server asks for one.
+        private_key: path of a PEM file: the key of `certificate_chain`.
 
     Raises:
         ValueError: if an argument makes no sense. Nothing is sent yet.
@@ -48,34 +53,7 @@ class Client(Loops):
         ```
     """
 
-    def __init__(
-        self,
-        address: str,
-        *,
-        model: str,
-        protocol: str = "grpc",
-        timeout: float = 30.0,
-        version: int | None = None,
-        label: str | None = None,
-    ) -> None:
-        _check_arguments(protocol, timeout, version, label)
-        self.model = model
-        self.timeout = timeout
-        self._metadata: ModelMetadata | None = None
-        self._transport: Transport
-        # Each imports only what it needs: the client is to start in a moment.
-        if protocol == "grpc":
-            from tfgenai.serving.client_grpc import GrpcTransport
-
-            self._transport = GrpcTransport(
-                address, model=model, version=version, label=label
-            )
-        else:
-            from tfgenai.serving.client_rest import RestTransport
-
-            self._transport = RestTransport(
-                address, model=model, version=version, label=label
-            )
+    _transport: Transport
 
     def generate(
         self,
@@ -106,23 +84,13 @@ class Client(Loops):
 
         Raises:
             RowError: if the model refuses rows; it holds their numbers.
+            UnavailableError: if no server answers in time, however often it is asked.
             ServingError: if the server refuses or fails.
             ValueError: if an input is unknown, missing or does not fit.
             TypeError: if an input is of another kind.
         """
-        metadata = self.metadata(timeout=timeout)
-        basic = metadata.signature(GENERATE)
-        if signature is None:
-            known = (
-                basic.inputs | metadata.signatures.get(GENERATE_ADVANCED, basic).inputs
-            )
-        else:
-            known = metadata.signature(signature).inputs
-        check_names(inputs, known, [name for name in basic.inputs if name in known])
-        given = {name: value for name, value in inputs.items() if value is not None}
-        chosen = signature or choose_signature(metadata.signatures, given)
-        arrays = to_rows(metadata.signature(chosen), given)
-        return self._run(chosen, arrays, return_errors, timeout)
+        talk = self._talk_generate(signature, return_errors, inputs)
+        return self._drive(talk, timeout)
 
     def predict(
         self,
@@ -150,23 +118,80 @@ class Client(Loops):
 
         Raises:
             RowError: if the model refuses rows; it holds their numbers.
+            UnavailableError: if no server answers in time, however often it is asked.
             ServingError: if the server refuses or fails.
             ValueError: if the signature or an input is unknown, missing or does not
                 fit.
             TypeError: if an input is of another kind.
         """
-        signature = self.metadata(timeout=timeout).signature(signature_name)
         given = dict(inputs or {}) | more
-        if given.keys() != signature.inputs.keys():
-            raise ValueError(
-                f"Values for exactly {sorted(signature.inputs)} were expected. "
-                f"Received: {sorted(given)}. Signature {signature_name!r} takes those."
-            )
-        arrays = {
-            name: field.to_array(given[name])
-            for name, field in signature.inputs.items()
-        }
-        return self._run(signature_name, arrays, return_errors, timeout)
+        talk = self._talk_predict(signature_name, return_errors, given)
+        return self._drive(talk, timeout)
+
+    def generate_progressively(
+        self, *, timeout: float | None = None, **inputs: Any
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Generates one sample a row, and shows them after each step.
+
+        For models that sample in steps and serve `denoise_step`. Rows of fewer steps
+        stand still at the end; the last of what is yielded is what `generate` answers.
+
+        Args:
+            timeout: seconds to wait at most for each step; None for the client's.
+            **inputs: values by name, as `generate` takes them.
+
+        Returns:
+            An iterator of arrays by name, such as `{"images": ...}`.
+
+        Raises:
+            RowError: if the model refuses rows; it holds their numbers.
+            UnavailableError: if no server answers in time, however often it is asked.
+            ServingError: if the server refuses or fails.
+            ValueError: if the model has no such signature, or an input is unknown,
+                missing or does not fit.
+            TypeError: if an input is of another kind.
+        """
+        return self._loop(self._drive(self._talk_steps(inputs), timeout), timeout)
+
+    def stream(
+        self,
+        prompts: Any,
+        *,
+        seed: Any = 0,
+        timeout: float | None = None,
+        **inputs: Any,
+    ) -> Iterator[list[str]]:
+        """Writes texts behind prompts, and shows them piece by piece.
+
+        For language models, which serve `decode_chunk`. Together the pieces are what
+        `generate` writes with the same seeds and knobs.
+
+        Args:
+            prompts: one text or several.
+            seed: one seed a row, or one for all.
+            timeout: seconds to wait at most for each piece; None for the client's.
+            **inputs: knobs by name, as `generate` takes them, such as `temperature`.
+
+        Returns:
+            An iterator over lists of new text, one piece a row; pieces are empty for
+            rows that have ended, or that wait for the rest of a character.
+
+        Raises:
+            RowError: if the model refuses rows; it holds their numbers.
+            UnavailableError: if no server answers in time, however often it is asked.
+            ServingError: if the server refuses or fails.
+            ValueError: if the model has no such signature, or an input is unknown,
+                missing or does not fit.
+            TypeError: if an input is of another kind.
+
+        Example:
+            ```python
+            for (piece,) in client.stream("ROMEO:", seed=1, max_new_tokens=200):
+                print(piece, end="", flush=True)
+            ```
+        """
+        talk = self._talk_stream(prompts, seed, inputs)
+        return self._loop(self._drive(talk, timeout), timeout)
 
     def metadata(
         self, *, refresh: bool = False, timeout: float | None = None
@@ -178,11 +203,10 @@ class Client(Loops):
             timeout: seconds to wait at most; None for the client's.
 
         Raises:
-            ServingError: if the server refuses or does not answer in time.
+            UnavailableError: if no server answers in time, however often it is asked.
+            ServingError: if the server refuses.
         """
-        if self._metadata is None or refresh:
-            self._metadata = self._transport.metadata(self._seconds(timeout))
-        return self._metadata
+        return self._drive(self._talk_metadata(refresh), timeout)
 
     def status(self, *, timeout: float | None = None) -> list[VersionStatus]:
         """The state of the model's versions.
@@ -191,12 +215,14 @@ class Client(Loops):
             timeout: seconds to wait at most; None for the client's.
 
         Raises:
-            ServingError: if the server refuses or does not answer in time.
+            UnavailableError: if no server answers in time, however often it is asked.
+            ServingError: if the server refuses.
         """
-        return self._transport.status(self._seconds(timeout))
+        return self._drive(self._talk_status(), timeout)
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections; the client cannot be used any more."""
+        self._is_closed = True
         self._transport.close()
 
     def __enter__(self) -> "Client":
@@ -210,49 +236,36 @@ class Client(Loops):
     ) -> None:
         self.close()
 
-    def _seconds(self, timeout: float | None) -> float:
-        return self.timeout if timeout is None else timeout
+    def _open(self) -> None:
+        if self._protocol == "grpc":
+            from tfgenai.serving.client_grpc import GrpcTransport
 
-    def _run(
-        self,
-        signature_name: str,
-        inputs: dict[str, np.ndarray],
-        return_errors: bool,
-        timeout: float | None,
-    ) -> dict[str, np.ndarray]:
-        answer = self._transport.predict(signature_name, inputs, self._seconds(timeout))
-        outputs = {name: to_caller(name, array) for name, array in answer.items()}
-        errors = outputs.get(_ERROR)
-        if return_errors or errors is None:
-            return outputs
-        rows = {row: text for row, text in enumerate(errors.ravel().tolist()) if text}
-        if rows:
-            first = next(iter(rows))
-            raise RowError(
-                f"Rows that model {self.model!r} takes were expected. Received: "
-                f"{len(rows)} of {errors.size} that it refuses, the first is row "
-                f"{first}: {rows[first]!r}. Correct them, or pass return_errors=True.",
-                rows=rows,
-            )
-        del outputs[_ERROR]
-        return outputs
+            self._transport = GrpcTransport(self._connection)
+        else:
+            from tfgenai.serving.client_rest import RestTransport
 
+            self._transport = RestTransport(self._connection)
 
-def _check_arguments(
-    protocol: str, timeout: float, version: int | None, label: str | None
-) -> None:
-    if protocol not in _PROTOCOLS:
-        raise ValueError(
-            f"One of {list(_PROTOCOLS)} was expected. Received: protocol={protocol!r}."
-            f"{nearest(str(protocol), _PROTOCOLS)}"
-        )
-    if not timeout > 0:
-        raise ValueError(
-            "A positive number of seconds was expected. Received: "
-            f"timeout={timeout!r}. Use 30.0."
-        )
-    if version is not None and label is not None:
-        raise ValueError(
-            "A version or a label was expected. Received: "
-            f"version={version!r} and label={label!r}. Give one of them."
-        )
+    def _loop(self, loop: Loop[T], timeout: float | None) -> Iterator[T]:
+        while not loop.is_over:
+            yield self._drive(loop.talk(), timeout)
+
+    def _drive(self, talk: Talk[T], timeout: float | None) -> T:
+        deadline = self._deadline(timeout)
+        try:
+            call = next(talk)
+            while True:
+                call = talk.send(self._ask(call, deadline))
+        except StopIteration as end:
+            return end.value
+
+    def _ask(self, call: Call[T], deadline: Deadline) -> T:
+        tries = self._tries(call, deadline)
+        while True:
+            try:
+                return call.answer(self._transport.send(call, tries.begin()))
+            except Failure as failure:
+                wait = tries.wait_after(failure)
+                if wait is None:
+                    raise self._error(call, failure, tries) from failure
+            self._retry.sleep(wait)

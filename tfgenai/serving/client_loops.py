@@ -1,10 +1,11 @@
 """Loops over a served model: samples step by step, texts piece by piece."""
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
+from tfgenai.serving.client_calls import Talk
 from tfgenai.serving.client_inputs import GENERATE, check_names, to_rows
 
 if TYPE_CHECKING:
@@ -17,136 +18,107 @@ _TOKENIZE = "tokenize"
 _STEP_CARRIES = {"step", "state"}
 _CHUNK_CARRIES = {"tokens", "num_tokens", "num_written"}
 
+T_co = TypeVar("T_co", covariant=True)
 
-class Loops:
-    """The part of `Client` that calls a signature again and again.
+Run = Callable[[str, dict[str, np.ndarray], bool], Talk[dict[str, np.ndarray]]]
 
-    The state travels with each request, so that it does not matter which replica
+
+class Loop(Protocol[T_co]):
+    """A signature that is called again and again.
+
+    Its state travels with each request, so that it does not matter which replica
     answers.
     """
 
-    metadata: "Callable[..., ModelMetadata]"
-    _run: Callable[..., dict[str, np.ndarray]]
+    is_over: bool
 
-    def generate_progressively(
-        self, *, timeout: float | None = None, **inputs: Any
-    ) -> Iterator[dict[str, np.ndarray]]:
-        """Generates one sample a row, and shows them after each step.
+    def talk(self) -> Talk[T_co]:
+        """Asks for what comes next."""
 
-        For models that sample in steps and serve `denoise_step`. Rows of fewer steps
-        stand still at the end; the last of what is yielded is what `generate` answers.
 
-        Args:
-            timeout: seconds to wait at most for each step; None for the client's.
-            **inputs: values by name, as `generate` takes them.
+class Loops:
+    """The part of a client that begins loops."""
 
-        Returns:
-            An iterator of arrays by name, such as `{"images": ...}`.
+    _talk_metadata: "Callable[[], Talk[ModelMetadata]]"
+    _run: Run
 
-        Raises:
-            RowError: if the model refuses rows; it holds their numbers.
-            ServingError: if the server refuses or fails.
-            ValueError: if the model has no such signature, or an input is unknown,
-                missing or does not fit.
-            TypeError: if an input is of another kind.
-        """
-        metadata = self.metadata(timeout=timeout)
+    def _talk_steps(self, inputs: dict[str, Any]) -> "Talk[_Steps]":
+        metadata = yield from self._talk_metadata()
         step = metadata.signature(_STEP)
         basic = metadata.signature(GENERATE)
         check_names(inputs, step.inputs.keys() - _STEP_CARRIES, basic.inputs)
-        arrays = to_rows(step, inputs)
-        return self._steps(arrays, timeout)
+        return _Steps(self._run, to_rows(step, inputs))
 
-    def stream(
-        self,
-        prompts: Any,
-        *,
-        seed: Any = 0,
-        timeout: float | None = None,
-        **inputs: Any,
-    ) -> Iterator[list[str]]:
-        """Writes texts behind prompts, and shows them piece by piece.
-
-        For language models, which serve `decode_chunk`. Together the pieces are what
-        `generate` writes with the same seeds and knobs.
-
-        Args:
-            prompts: one text or several.
-            seed: one seed a row, or one for all.
-            timeout: seconds to wait at most for each piece; None for the client's.
-            **inputs: knobs by name, as `generate` takes them, such as `temperature`.
-
-        Returns:
-            An iterator over lists of new text, one piece a row; pieces are empty for
-            rows that have ended, or that wait for the rest of a character.
-
-        Raises:
-            RowError: if the model refuses rows; it holds their numbers.
-            ServingError: if the server refuses or fails.
-            ValueError: if the model has no such signature, or an input is unknown,
-                missing or does not fit.
-            TypeError: if an input is of another kind.
-
-        Example:
-            ```python
-            for (piece,) in client.stream("ROMEO:", seed=1, max_new_tokens=200):
-                print(piece, end="", flush=True)
-            ```
-        """
-        metadata = self.metadata(timeout=timeout)
+    def _talk_stream(
+        self, prompts: Any, seed: Any, inputs: dict[str, Any]
+    ) -> "Talk[_Pieces]":
+        metadata = yield from self._talk_metadata()
         chunk = metadata.signature(_CHUNK)
         texts = _as_texts(prompts)
         if len(texts) == 1:
             texts *= _num_rows(chunk, {"seed": seed, **inputs})
         check_names(inputs, chunk.inputs.keys() - _CHUNK_CARRIES, ())
         first = to_rows(metadata.signature(_TOKENIZE), {"prompts": texts})
-        start = self._run(_TOKENIZE, first, False, timeout)
+        start = yield from self._run(_TOKENIZE, first, False)
         state = {
             "tokens": start["tokens"],
             "num_tokens": start["num_tokens"],
             "num_written": np.zeros_like(start["num_tokens"]),
         }
-        return self._pieces(
-            texts, to_rows(chunk, {**inputs, **state, "seed": seed}), timeout
-        )
+        rows = to_rows(chunk, {**inputs, **state, "seed": seed})
+        return _Pieces(self._run, texts, rows)
 
-    def _pieces(
-        self,
-        shown: list[str],
-        inputs: dict[str, np.ndarray],
-        timeout: float | None,
-    ) -> Iterator[list[str]]:
-        is_done = np.zeros(len(shown), bool)
-        while not is_done.all():
-            answer = self._run(_CHUNK, inputs, False, timeout)
-            count = np.where(is_done, 0, answer["num_new_tokens"])
-            ends = answer["is_done"] & ~is_done
-            pieces = []
-            for row, text in enumerate(answer["texts"].tolist()):
-                length = int(inputs["num_tokens"][row])
-                new = answer["new_tokens"][row, : count[row]]
-                inputs["tokens"][row, length : length + count[row]] = new
-                # The last character may be a part of one.
-                whole = text if ends[row] else text.rstrip("\ufffd")
-                fresh = not is_done[row] and len(whole) > len(shown[row])
-                pieces.append(whole[len(shown[row]) :] if fresh else "")
-                shown[row] += pieces[-1]
-            inputs["num_tokens"] = inputs["num_tokens"] + count
-            inputs["num_written"] = inputs["num_written"] + count
-            is_done = is_done | answer["is_done"]
-            yield pieces
 
-    def _steps(
-        self, inputs: dict[str, np.ndarray], timeout: float | None
-    ) -> Iterator[dict[str, np.ndarray]]:
-        number, state = np.zeros_like(inputs["step"]), np.zeros_like(inputs["state"])
-        is_done = False
-        while not is_done:
-            carried = {"step": number, "state": state}
-            outputs = self._run(_STEP, inputs | carried, False, timeout)
-            number, state = number + 1, outputs.pop("state")
-            is_done = bool(outputs.pop("is_done").all())
-            yield outputs
+class _Steps:
+    """Samples after one step, after two and so on."""
+
+    def __init__(self, run: Run, inputs: dict[str, np.ndarray]) -> None:
+        self._run = run
+        self._inputs = inputs
+        self._number = np.zeros_like(inputs["step"])
+        self._state = np.zeros_like(inputs["state"])
+        self.is_over = False
+
+    def talk(self) -> Talk[dict[str, np.ndarray]]:
+        carried = {"step": self._number, "state": self._state}
+        outputs = yield from self._run(_STEP, self._inputs | carried, False)
+        self._number, self._state = self._number + 1, outputs.pop("state")
+        self.is_over = bool(outputs.pop("is_done").all())
+        return outputs
+
+
+class _Pieces:
+    """New text behind prompts, piece by piece."""
+
+    def __init__(
+        self, run: Run, shown: list[str], inputs: dict[str, np.ndarray]
+    ) -> None:
+        self._run = run
+        self._shown = shown
+        self._inputs = inputs
+        self._is_done = np.zeros(len(shown), bool)
+        self.is_over = not shown
+
+    def talk(self) -> Talk[list[str]]:
+        inputs, shown, is_done = self._inputs, self._shown, self._is_done
+        answer = yield from self._run(_CHUNK, inputs, False)
+        count = np.where(is_done, 0, answer["num_new_tokens"])
+        ends = answer["is_done"] & ~is_done
+        pieces = []
+        for row, text in enumerate(answer["texts"].tolist()):
+            length = int(inputs["num_tokens"][row])
+            new = answer["new_tokens"][row, : count[row]]
+            inputs["tokens"][row, length : length + count[row]] = new
+            # The last character may be a part of one.
+            whole = text if ends[row] else text.rstrip("\ufffd")
+            fresh = not is_done[row] and len(whole) > len(shown[row])
+            pieces.append(whole[len(shown[row]) :] if fresh else "")
+            shown[row] += pieces[-1]
+        inputs["num_tokens"] = inputs["num_tokens"] + count
+        inputs["num_written"] = inputs["num_written"] + count
+        self._is_done = is_done | answer["is_done"]
+        self.is_over = bool(self._is_done.all())
+        return pieces
 
 
 def _num_rows(signature: "SignatureInfo", given: dict[str, Any]) -> int:

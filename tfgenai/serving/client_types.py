@@ -2,8 +2,7 @@
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -164,24 +163,6 @@ class VersionStatus:
     state: str
     code: str
     message: str
-
-
-class Transport(Protocol):
-    """One way to reach a server; raises `ServingError` for what goes wrong there."""
-
-    def predict(
-        self, signature: str, inputs: Mapping[str, np.ndarray], timeout: float
-    ) -> dict[str, np.ndarray]:
-        """Calls a signature."""
-
-    def metadata(self, timeout: float) -> ModelMetadata:
-        """Asks for the signatures."""
-
-    def status(self, timeout: float) -> list[VersionStatus]:
-        """Asks for the versions."""
-
-    def close(self) -> None:
-        """Closes the connections."""
 
 
 def field_from_parts(

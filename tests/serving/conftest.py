@@ -1,6 +1,7 @@
 """Small SavedModels whose answers NumPy can work out, and a server of them."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 import tensorflow as tf
 
 from tfgenai.serving import Client, Server, Settings
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 NUM_CLASSES = 10
 
@@ -157,3 +160,19 @@ def client(server, request):
 def images_of():
     """The oracle of the toy generator."""
     return expected_images
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """Signs certificates that a test trusts."""
+    from certificates import Authority
+
+    return Authority(tmp_path_factory.mktemp("authority"), "good")
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory):
+    """Signs certificates that nobody trusts."""
+    from certificates import Authority
+
+    return Authority(tmp_path_factory.mktemp("stranger"), "stranger")

@@ -1,8 +1,6 @@
 """Encrypted connections: both clients and protocols, certificates made for the test."""
 
 import asyncio
-import datetime
-import ipaddress
 import json
 import ssl
 import threading
@@ -11,92 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from tfgenai.core.errors import UnavailableError
 from tfgenai.serving import AsyncClient, Client
 from tfgenai.serving.wire import messages_pb2
-
-
-class Authority:
-    """Signs certificates, and writes them as files."""
-
-    def __init__(self, folder, name):
-        self._folder, self._name = (
-            folder,
-            x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]),
-        )
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(self._name, self._key, is_authority=True)
-        self.root = self._write(f"{name}.pem", _pem(certificate))
-
-    def issue(self, name, password=None):
-        """Paths of a certificate for 127.0.0.1 and of its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        certificate = self._sign(subject, key, is_authority=False)
-        encryption = serialization.NoEncryption()
-        if password:
-            encryption = serialization.BestAvailableEncryption(password)
-        key_text = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
-        )
-        return (
-            self._write(f"{name}.crt", _pem(certificate)),
-            self._write(f"{name}.key", key_text),
-        )
-
-    def _sign(self, subject, key, *, is_authority):
-        now = datetime.datetime.now(datetime.UTC)
-        day = datetime.timedelta(days=1)
-        names = x509.SubjectAlternativeName(
-            [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        )
-        # Signs messages, and certificates if it is an authority; nothing else.
-        usage = x509.KeyUsage(
-            True, False, False, False, False, is_authority, is_authority, False, False
-        )
-        issuer = self._key.public_key()
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - day)
-            .not_valid_after(now + day)
-            .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
-            .add_extension(usage, critical=True)
-            .add_extension(names, critical=False)
-            .add_extension(
-                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False
-            )
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer), False
-            )
-            .sign(self._key, hashes.SHA256())
-        )
-
-    def _write(self, name, content):
-        path = self._folder / name
-        path.write_bytes(content)
-        return path
-
-
-def _pem(certificate):
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"), "good")
-
-
-@pytest.fixture(scope="module")
-def stranger(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("stranger"), "stranger")
 
 
 def _start_grpc(chain, key, root):

@@ -1,14 +1,22 @@
 """A server's life: start, reload under load, drain, and starts that are refused."""
 
+import concurrent.futures
+import re
 import shutil
 import socket
 import threading
+import urllib.error
+import urllib.request
 
 import numpy as np
 import pytest
 
 from tfgenai.core.errors import ConfigError, ServingError, UnavailableError
+from tfgenai.core.random import numpy_generator
 from tfgenai.serving import Client, ModelConfig, Server, Settings
+from tfgenai.serving.batching_parameters import BatchingParameters
+from tfgenai.serving.config import models_from_file
+from tfgenai.serving.output_scores import write_reference
 from tfgenai.serving.servable import Servable
 
 _SETTINGS = Settings(settle_seconds=0.0, file_system_poll_wait_seconds=0)
@@ -30,7 +38,8 @@ def _ask(client, x=2.0):
     return client.predict("serving_default", x=[x])["y"].item()
 
 
-def test_a_new_version_takes_over_without_a_lost_request(folder, exports):
+@pytest.mark.parametrize("batching", [None, BatchingParameters(16)], ids=str)
+def test_a_new_version_takes_over_without_a_lost_request(folder, exports, batching):
     """Four clients of both protocols ask all the while; slope 0.5, then slope 3."""
     answers, failures = set(), []
     seen = threading.Event()
@@ -49,7 +58,7 @@ def test_a_new_version_takes_over_without_a_lost_request(folder, exports):
                     if answer == 8.0:
                         seen.set()
 
-    with _start(folder) as server:
+    with _start(folder, batching=batching) as server:
         threads = [
             threading.Thread(target=hammer, args=(address, protocol))
             for address, protocol in (
@@ -253,3 +262,130 @@ def test_answers_may_be_larger_than_grpcs_usual_limit(server):
         y = client.predict("wide", x=x)["y"]
     assert y.shape == (4096, 1000)
     np.testing.assert_array_equal(y[:, 999], x)
+
+
+def _page(server, path):
+    url = f"http://{server.rest_address}{path}"
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_what_was_asked_is_counted(folder):
+    path = "/monitoring/prometheus/metrics"
+    with _start(folder, batching=BatchingParameters(4)) as server:
+        for protocol, address in (
+            ("grpc", server.address),
+            ("rest", server.rest_address),
+        ):
+            with Client(address, model="linear", protocol=protocol) as client:
+                _ask(client)
+        status, page = _page(server, path)
+    assert status == 200
+    assert ':request_count{model_name="linear",status="OK"} 2.0' in page
+    for entrypoint in ("GRPC", "REST"):
+        labels = f'{{API="predict",entrypoint="{entrypoint}",model_name="linear"}}'
+        assert f":request_latency_count{labels} 1.0" in page
+    assert 'tfgenai_serving_batch_size_count{model_name="linear"} 2.0' in page
+    folder_path = folder / "linear" / "1"
+    labels = f'{{model_path="{folder_path}",status="success"}}'
+    assert f":load_attempt_count{labels} 1.0" in page
+    with _start(folder, metrics_path=None) as server:
+        assert _page(server, path)[0] == 404
+
+
+@pytest.mark.parametrize(("is_429", "status"), [(False, 503), (True, 429)])
+def test_a_full_queue_over_rest(folder, monkeypatch, is_429, status):
+    started, go = threading.Event(), threading.Event()
+    run = Servable.run
+
+    def hold(*given):
+        started.set()
+        go.wait(60)
+        return run(*given)
+
+    monkeypatch.setattr(Servable, "run", hold)
+    settings = Settings(settle_seconds=0.0, rest_overload_429=is_429)
+    parameters = BatchingParameters(1, max_enqueued_batches=1, num_batch_threads=1)
+    with _start(folder, settings=settings, batching=parameters) as server:
+        url = f"http://{server.rest_address}/v1/models/linear:predict"
+
+        def ask():
+            try:
+                return urllib.request.urlopen(url, b'{"inputs": [1]}', timeout=60)
+            except urllib.error.HTTPError as error:
+                return error
+
+        with concurrent.futures.ThreadPoolExecutor(3) as threads:
+            first = threads.submit(ask)
+            assert started.wait(60)
+            others = [threads.submit(ask) for _ in range(2)]
+            done, _ = concurrent.futures.wait(
+                others, 60, concurrent.futures.FIRST_COMPLETED
+            )
+            with done.pop().result() as refused:
+                assert refused.status == status
+                assert ("Retry-After" in refused.headers) == is_429
+            go.set()
+            answers = sorted(each.result().status for each in (first, *others))
+    assert answers == [200, 200, status]
+
+
+def test_the_file_of_models_is_read_again(folder, exports, tmp_path):
+    shutil.copytree(exports["triple"], tmp_path / "other" / "1")
+    file = tmp_path / "models.config"
+    entry = 'config {{ name: "{}" base_path: "{}" model_platform: "tensorflow" }}'
+
+    def write(**models):
+        entries = " ".join(entry.format(*each) for each in models.items())
+        file.write_text(f"model_config_list {{ {entries} }}")
+
+    write(linear=folder / "linear")
+    settings = Settings(settle_seconds=0.0, model_config_file_poll_wait_seconds=3600)
+    with _start(
+        models_from_file(file), settings=settings, model_config_file=file
+    ) as server:
+        assert server.versions == {"linear": [1]}
+        write(linear=folder / "linear", other=tmp_path / "other")
+        server._config_poller.poll()
+        assert server.versions == {"linear": [1], "other": [1]}
+
+
+def test_outputs_are_held_against_the_reference(exports, tmp_path, images_of):
+    """The toy generator answers whiter pictures for larger labels."""
+    version = tmp_path / "digits" / "1"
+    shutil.copytree(exports["digits"], version)
+    generator = numpy_generator(0)
+
+    def ask(client, labels):
+        for start in range(0, 128, 16):
+            seeds = generator.integers(0, 2**60, 16)
+            client.generate(seed=seeds, labels=labels[start : start + 16])
+
+    def drift(server):
+        page = _page(server, "/monitoring/prometheus/metrics")[1]
+        return {
+            score: float(value)
+            for score, value in re.findall(r'output_drift{.*score="(.*?)"} (\S+)', page)
+        }
+
+    labels = generator.integers(0, 5, 1000)
+    scores = {
+        "images_mean": images_of(generator.integers(0, 2**60, 1000), labels).mean(
+            (1, 2, 3)
+        )
+    }
+    write_reference(version, scores)
+    with (
+        _start(tmp_path / "digits") as server,
+        Client(server.address, model="digits") as client,
+    ):
+        assert drift(server) == {}
+        ask(client, labels[:128])
+        assert drift(server)["images_mean"] < 0.2
+        for _ in range(8):
+            ask(client, np.full(128, 9))
+        assert drift(server)["images_mean"] > 0.5

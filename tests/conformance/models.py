@@ -284,7 +284,16 @@ MODELS = [
     Descriptor("conditional_conv_vae", conditional_conv_vae, conditional=True),
     Descriptor("mlp_gan", mlp_gan),
     Descriptor("dcgan", dcgan, conditional=True, has_batch_norm=True),
-    Descriptor("unet_diffusion", unet_diffusion, conditional=True),
+    Descriptor(
+        "unet_diffusion",
+        unet_diffusion,
+        conditional=True,
+        # Its graph is the largest, and TensorFlow rewrites it for each endpoint. The
+        # further endpoints are those of `latent_diffusion`, guided likewise.
+        export_options={
+            "signatures": ("generate", "generate_advanced", "denoise_step")
+        },
+    ),
     Descriptor("dit_flow_diffusion", dit_flow),
     Descriptor("edm_diffusion", edm_diffusion),
     Descriptor("latent_diffusion", latent_diffusion, conditional=True),

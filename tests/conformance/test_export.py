@@ -67,7 +67,13 @@ def server(exports):
     from tfgenai.serving import Server, Settings
 
     folder, _ = exports
-    settings = Settings(settle_seconds=0.0)
+    # The verification runs the warm-up records; here they would prepare every endpoint
+    # of every model, of which one is asked.
+    settings = Settings(
+        settle_seconds=0.0,
+        enable_model_warmup=False,
+        rest_api_timeout_in_ms=120_000,
+    )
     with Server(folder, port=0, rest_api_port=0, settings=settings) as running:
         yield running
 
@@ -80,7 +86,7 @@ def test_the_server_answers_as_generate(descriptor, exports, server, protocol):
     conditions = descriptor.conditions(3)
     port = server.port if protocol == "grpc" else server.rest_port
     with tg.serving.Client(
-        f"127.0.0.1:{port}", model=descriptor.name, protocol=protocol
+        f"127.0.0.1:{port}", model=descriptor.name, protocol=protocol, timeout=120.0
     ) as client:
         answer = client.generate(seed=random.row_seeds(4, 3), **conditions)
     expected = descriptor.generate(model, 3, seed=4)

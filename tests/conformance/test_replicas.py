@@ -10,21 +10,22 @@ import tfgenai as tg
 from tfgenai.core import random
 
 
-def trained(descriptor, n, batch_size):
+def trained(descriptor):
     model = descriptor.make(ema_decay=0.9)
     # Gradients, not Adam's signs, are compared: SGD.
     model.compile(
-        **{name: keras.optimizers.SGD(0.01) for name in model.optimizer_names}
+        jit_compile=False,
+        **{name: keras.optimizers.SGD(0.01) for name in model.optimizer_names},
     )
-    data = descriptor.batches(n=n, batch_size=batch_size, drop_remainder=False)
+    # two batches of 8, then 5 rows: 3 for one replica and 2 for the other
+    data = descriptor.batches(n=21, batch_size=8, drop_remainder=False)
     model.fit(data, epochs=1, verbose=0)
     # the norms that are noted are those of the first replica's gradients
     return {k: v for k, v in state(model).items() if "gradient_norms" not in k}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [16, 13], ids=["even", "uneven_last_batch"])
-def test_two_replicas_take_the_step_of_one(descriptor, n, monkeypatch):
+def test_two_replicas_take_the_steps_of_one(descriptor, monkeypatch):
     if descriptor.has_batch_norm:
         pytest.skip("statistics of half a batch are not those of a whole one")
     monkeypatch.setattr(random, "normal", constant_noise)
@@ -34,9 +35,9 @@ def test_two_replicas_take_the_step_of_one(descriptor, n, monkeypatch):
         "uniform",
         lambda seed, shape, minval=0.0, maxval=1.0: tf.fill(shape, 0.5),
     )
-    one = trained(descriptor, n, 8)
+    one = trained(descriptor)
     with tg.train.strategy("mirrored").scope():
-        two = trained(descriptor, n, 8)
+        two = trained(descriptor)
     assert_same_state(one, two, rtol=1e-5, atol=1e-5)
 
 

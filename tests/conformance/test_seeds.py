@@ -1,13 +1,27 @@
 """Law: a sample is a function of its seed, never of its neighbours or of history."""
 
 import numpy as np
+import pytest
 from models import assert_same_samples
 
 from tfgenai.core import random
 
 
-def test_a_row_does_not_depend_on_its_batch(descriptor):
-    model = descriptor.make()
+@pytest.fixture(scope="module")
+def untrained():
+    """One model of each kind, whose graphs the tests share; none trains it."""
+    models = {}
+
+    def get(descriptor):
+        if descriptor.name not in models:
+            models[descriptor.name] = descriptor.make()
+        return models[descriptor.name]
+
+    return get
+
+
+def test_a_row_does_not_depend_on_its_batch(descriptor, untrained):
+    model = untrained(descriptor)
     together = descriptor.generate(model, 5, seed=3)
     row = slice(3, 4)
     alone = descriptor.generate(model, 5, rows=row, seed=random.row_seeds(3, 5)[row])
@@ -18,8 +32,8 @@ def test_a_row_does_not_depend_on_its_batch(descriptor):
     assert_same_samples(together, compiled, atol=1e-4)
 
 
-def test_history_does_not_matter_and_seeds_do(descriptor):
-    model = descriptor.make()
+def test_history_does_not_matter_and_seeds_do(descriptor, untrained):
+    model = untrained(descriptor)
     first = descriptor.generate(model, 4, seed=3)
     descriptor.generate(model, 2, seed=9)
     again = descriptor.generate(model, 4, seed=3)

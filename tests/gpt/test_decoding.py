@@ -12,7 +12,7 @@ from tiny_gpt import (
     draw,
     last_logits,
     log_softmax,
-    tiny,
+    shared,
     write_greedily,
 )
 
@@ -46,16 +46,22 @@ def write(model, prompts, *, new=20, slots=BLOCK, jit_compile=False, loop=None, 
     loop = TokenLoop(
         model.decoder, new, **{"end_token": model.end_token, **(loop or {})}
     )
-    graphs = model.__dict__.setdefault("graphs", {})
-    function = graphs.setdefault(
-        (loop, jit_compile),
-        tf.function(loop.write, autograph=False, jit_compile=jit_compile),
-    )
-    return function(
+    tensors = (
         tf.constant(array),
         tf.constant(count),
         {name: tf.constant(value) for name, value in given.items()},
     )
+    # For any number of rows, as a model traces it: one graph for many tests.
+    graphs = model.__dict__.setdefault("graphs", {})
+    key = loop, slots, jit_compile
+    if key not in graphs:
+        function = tf.function(loop.write, autograph=False, jit_compile=jit_compile)
+        graphs[key] = function.get_concrete_function(
+            *tf.nest.map_structure(
+                lambda t: tf.TensorSpec((None, *t.shape[1:]), t.dtype), tensors
+            )
+        )
+    return graphs[key](*tensors)
 
 
 def texts(written):
@@ -76,7 +82,7 @@ PROMPTS = prompts_of_every_length()
 
 @kinds
 def test_greedy_texts_are_those_of_whole_passes_far_beyond_the_context(options):
-    model = tiny(**options)
+    model = shared(**options)
     prompts = prompts_of_every_length(model.max_sequence_length)
     written = write(model, prompts, temperature=0.0, new=20)
     expected = [write_greedily(model, prompt, 20) for prompt in prompts]
@@ -91,7 +97,7 @@ def test_greedy_texts_are_those_of_whole_passes_far_beyond_the_context(options):
 
 @kinds
 def test_log_probabilities_are_those_of_whole_passes(options):
-    model = tiny(**options)
+    model = shared(**options)
     prompts = prompts_of_every_length(model.max_sequence_length)
     written = write(model, prompts, new=14)
     for row, new in enumerate(texts(written)):
@@ -106,7 +112,7 @@ def test_log_probabilities_are_those_of_whole_passes(options):
 
 
 def test_a_context_of_one_token_is_enough():
-    model = tiny(max_sequence_length=1)
+    model = shared(max_sequence_length=1)
     written = write(model, [[3], [4]], temperature=0.0, new=6, slots=1)
     expected = [write_greedily(model, prompt, 6) for prompt in ([3], [4])]
     assert texts(written) == expected
@@ -115,7 +121,7 @@ def test_a_context_of_one_token_is_enough():
 @pytest.mark.parametrize("end_token", [None, END])
 @pytest.mark.parametrize("chunk", [1, 4])
 def test_texts_in_chunks_are_those_at_once(chunk, end_token):
-    model, prompts, total = tiny(**MODERN, end_token=end_token), PROMPTS, 15
+    model, prompts, total = shared(**MODERN, end_token=end_token), PROMPTS, 15
     knobs = {"temperature": 1.3, "repetition_penalty": 1.2}
     whole = texts(write(model, prompts, new=total, **knobs))
     so_far, done = [list(prompt) for prompt in prompts], [False] * len(prompts)
@@ -141,7 +147,7 @@ def test_texts_in_chunks_are_those_at_once(chunk, end_token):
 
 
 def test_a_row_does_not_notice_its_neighbours():
-    model, prompts = tiny(), PROMPTS
+    model, prompts = shared(), PROMPTS
     together = texts(write(model, prompts, top_p=[1.0] * 7 + [0.5], new=12))
     for row in (0, 5):
         alone = write(model, [prompts[row]], seed=np.array([row]), new=12)
@@ -149,7 +155,7 @@ def test_a_row_does_not_notice_its_neighbours():
 
 
 def test_rows_end_when_they_have_what_they_asked_for():
-    model = tiny(end_token=None)
+    model = shared(end_token=None)
     written = write(
         model, [[1], [2], [3]], new=9, max_new_tokens=[1, 9, 4], temperature=0.0
     )
@@ -161,7 +167,7 @@ def test_rows_end_when_they_have_what_they_asked_for():
 
 
 def test_stop_tokens_end_a_row_and_are_not_part_of_it():
-    model = tiny(end_token=None)
+    model = shared(end_token=None)
     free = write_greedily(model, [1], 12)
     stop = free[5]
     knobs = stop_knobs([stop, 0])
@@ -178,7 +184,7 @@ def test_stop_tokens_end_a_row_and_are_not_part_of_it():
 
 
 def test_biased_logits_are_those_of_numpy():
-    model, prompts = tiny(), [[1, 2], [3]]
+    model, prompts = shared(), [[1, 2], [3]]
     bias = {4: 3.0, 0: -50.0, END: -1e4}
 
     def change(text, logits):
@@ -196,7 +202,7 @@ def test_biased_logits_are_those_of_numpy():
 
 @pytest.mark.parametrize("penalty", [1.7, 0.6])
 def test_the_repetition_penalty_is_that_of_numpy(penalty):
-    model, prompts = tiny(), PROMPTS
+    model, prompts = shared(), PROMPTS
 
     def change(text, logits):
         for token in set(text):
@@ -211,7 +217,7 @@ def test_the_repetition_penalty_is_that_of_numpy(penalty):
 
 
 def test_what_a_loop_leaves_out_changes_nothing():
-    model, prompts = tiny(), PROMPTS
+    model, prompts = shared(), PROMPTS
     lean = {"uses_penalty": False, "uses_bias": False}
     for knobs in ({"temperature": 0.0}, {}):
         full = write(model, prompts, new=10, **knobs)
@@ -220,7 +226,7 @@ def test_what_a_loop_leaves_out_changes_nothing():
 
 @kinds
 def test_a_prompt_of_several_documents_is_its_last_one(options):
-    model = tiny(**options)
+    model = shared(**options)
     last = [END, 3, 4]
     prompts = [[1, 2, *last], [5, END, 7, *last], last]
     written = write(model, prompts, temperature=0.0, new=12)
@@ -240,7 +246,7 @@ def test_an_automaton_decides_what_may_come():
     automaton = Automaton(
         np.array([[1, -1, -1, -1], [-1, 2, -1, -1], [-1, -1, 2, -1]], np.int32), classes
     )
-    model = tiny()
+    model = shared()
     written = write(
         model,
         [[5, 6], [5, 6], [7]],
@@ -259,7 +265,7 @@ def test_an_automaton_decides_what_may_come():
 
 @pytest.mark.slow
 def test_the_compiled_loop_writes_the_same():
-    model, prompts = tiny(**MODERN), PROMPTS
+    model, prompts = shared(**MODERN), PROMPTS
     plain = write(model, prompts, new=12)
     compiled = write(model, prompts, new=12, jit_compile=True)
     assert texts(plain) == texts(compiled)

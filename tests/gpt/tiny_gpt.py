@@ -1,5 +1,7 @@
 """Tiny language models whose weights hide nothing, and a plain loop that writes."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -35,6 +37,12 @@ def tiny(**options):
     model = tg.GPT(**{**sizes, **options})
     randomize(model)
     return model
+
+
+@functools.cache
+def shared(**options):
+    """A model of `tiny` for tests that leave it as it is: they share its graphs."""
+    return tiny(**options)
 
 
 def tiny_bytes(**options):
@@ -74,7 +82,11 @@ def seen_part(text, limit):
 def last_logits(model, text):
     """Logits of the next token by whole passes, float64."""
     visible = seen_part(list(text), model.max_sequence_length)
-    logits = model(tf.constant([visible], tf.int32))
+    # A graph: reference texts take thousands of passes.
+    if "whole_pass" not in model.__dict__:
+        spec = tf.TensorSpec((1, None), tf.int32)
+        model.__dict__["whole_pass"] = tf.function(model, input_signature=[spec])
+    logits = model.__dict__["whole_pass"](tf.constant([visible], tf.int32))
     return logits.numpy()[0, -1].astype(np.float64)
 
 

@@ -139,8 +139,10 @@ class ModelMetadata:
             ValueError: if the model has none; the message lists them.
         """
         if name not in self.signatures:
+            # Names that begin so are the file format's own.
+            known = sorted(n for n in self.signatures if not n.startswith("__"))
             raise ValueError(
-                f"One of the signatures {sorted(self.signatures)} of model "
+                f"One of the signatures {known} of model "
                 f"{self.name!r} was expected. Received: signature_name={name!r}."
                 f"{nearest(name, self.signatures)}"
             )

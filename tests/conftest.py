@@ -26,13 +26,14 @@ hypothesis.settings.load_profile("without_deadline")
 
 # The longest files, longest first: begun late, one would keep a worker busy alone.
 _LONGEST = (
-    "notebooks/test_notebooks.py",
     "conformance/test_export.py",
-    "conformance/test_resume.py",
+    "notebooks/test_notebooks.py",
     "conformance/test_saving.py",
-    "test_documents.py",
-    "conformance/test_seeds.py",
+    "conformance/test_adapters.py",
+    "conformance/test_resume.py",
     "conformance/test_replicas.py",
+    "conformance/test_seeds.py",
+    "test_documents.py",
     "gpt/test_decoding.py",
     "test_doctests.py",
 )

@@ -202,15 +202,18 @@ def compare_large_batch(folder: Path, address: str, rounds: int) -> dict:
 async def mixed_lengths(address: str, seconds: float) -> dict:
     """Latency of short texts, alone and while long ones are asked for as well."""
 
-    def text(tokens: int) -> bytes:
-        return request(
-            "gpt",
-            prompt=np.array([b"once"], object),
-            seed=np.array([1], np.int64),
-            max_new_tokens=np.array([tokens], np.int32),
-        )
+    import tfgenai as tg
+    from tfgenai.serving.client_inputs import choose_signature, to_rows
 
-    short, long = text(4), text(200)
+    with tg.serving.Client(address, model="gpt") as client:
+        signatures = client.metadata().signatures
+
+    def text(tokens: int) -> bytes:
+        given = {"prompts": ["once"], "seed": [1], "max_new_tokens": tokens}
+        name = choose_signature(signatures, given)
+        return request("gpt", name, **to_rows(signatures[name], given))
+
+    short, long = text(4), text(120)
     await load_grpc(address, long, 2, 2.0)
     alone = await load_grpc(address, short, 1, seconds)
     others = asyncio.ensure_future(load_grpc(address, long, 4, seconds + 1.0))

@@ -10,6 +10,7 @@ import collections
 import concurrent.futures
 import dataclasses
 import functools
+import os
 import time
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -114,6 +115,9 @@ class Batcher:
         self._queues: dict[Hashable, _Queue] = {}
         self._free = parameters.threads
         self._long_running = 0
+        # A processor, not only a thread, is left to short runs.
+        processors = min(parameters.threads, os.cpu_count() or 1)
+        self._long_limit = max(1, processors - 1)
         self._is_woken = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -271,14 +275,12 @@ class Batcher:
         return best, soonest
 
     def _may_run(self, queue: _Queue, now: float) -> bool:
-        if not queue.is_long or self._long_running + 1 < self._parameters.threads:
+        if not queue.is_long or self._long_running < self._long_limit:
             return True
-        others = any(
+        return not any(
             not other.is_long and now - other.used < _RECENT_SECONDS
             for other in self._queues.values()
-            if other is not queue
         )
-        return not others or self._parameters.threads == 1
 
     def _take(self, queue: _Queue, now: float) -> list[_Task]:
         """As many as fit into one run, without those that nobody waits for."""

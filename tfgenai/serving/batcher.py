@@ -6,9 +6,7 @@ while others of its kind are run: where it is alone it is run at once.
 """
 
 import asyncio
-import collections
 import concurrent.futures
-import dataclasses
 import functools
 import os
 import time
@@ -18,84 +16,14 @@ import numpy as np
 
 from tfgenai.core.errors import ServingError
 from tfgenai.serving import codes
+from tfgenai.serving.batch_queue import BatchQueue, Outputs, Task
 from tfgenai.serving.batching_parameters import BatchingParameters
 from tfgenai.serving.calls import Call
 from tfgenai.serving.merging import count_rows, merge, split
 from tfgenai.serving.metrics import Metrics
 
-Outputs = Mapping[str, np.ndarray]
-
-# Runs that take less are done on the event loop: to wake a thread, and to take turns
-# with it, takes about as long.
-_QUICK_SECONDS = 0.002
-_RUNS_TO_KNOW = 3
-# Runs that take longer leave one thread to the others, so that a short request does not
-# stand behind long ones.
-_LONG_SECONDS = 0.05
-# A run is waited for so long before another of its kind is begun beside it: two at a
-# time take as long as one after the other, and what comes in meanwhile joins.
-_BESIDE_SECONDS = 0.005
-# Where several ask at a time, those that were just answered ask again soon, but gRPC
-# hands over one request at a turn of the loop: as many as before are waited for, at
-# most this long. One who asks alone never waits.
-_LINGER_SECONDS = 0.002
 # How long short ones are remembered by long ones.
 _RECENT_SECONDS = 10.0
-# What the last run says of the next one.
-_NEWEST_SHARE = 0.3
-
-
-@dataclasses.dataclass(eq=False)
-class _Task:
-    """A request, or a part of one, that waits."""
-
-    call: Call
-    inputs: Mapping[str, np.ndarray]
-    rows: int
-    deadline: float | None
-    future: "asyncio.Future[Outputs]"
-    arrived: float
-
-
-class _Queue:
-    """What waits for one signature of one version of one model."""
-
-    def __init__(self, key: Hashable, model: str) -> None:
-        self.key = key
-        self.model = model
-        self.tasks: collections.deque[_Task] = collections.deque()
-        self.rows = 0
-        self.num_running = 0
-        self.run_seconds = 0.0
-        self.num_in_run = 0
-        self.num_runs = 0
-        self.crowd = 1.0
-        self.used = time.monotonic()
-
-    def wait(self, now: float, timeout: float, full: int) -> float:
-        """Seconds until it should be run, if nothing more comes in.
-
-        Args:
-            now: the time.
-            timeout: seconds that the parameters give it to gather company.
-            full: rows of a whole batch.
-        """
-        if self.rows >= full:
-            return 0.0
-        window = 0.0
-        if self.num_running:
-            window = max(timeout, _BESIDE_SECONDS)
-        elif self.crowd > 1.5 and len(self.tasks) < self.crowd + 1:
-            window = max(timeout, _LINGER_SECONDS)
-        return window - (now - self.tasks[0].arrived)
-
-    @property
-    def is_quick(self) -> bool:
-        return self.num_runs >= _RUNS_TO_KNOW and self.run_seconds < _QUICK_SECONDS
-
-    @property
-    def is_long(self) -> bool:
-        return self.run_seconds > _LONG_SECONDS
 
 
 class Batcher:
@@ -112,7 +40,7 @@ class Batcher:
         self._threads = concurrent.futures.ThreadPoolExecutor(
             parameters.threads, thread_name_prefix="tfgenai-batch"
         )
-        self._queues: dict[Hashable, _Queue] = {}
+        self._queues: dict[Hashable, BatchQueue] = {}
         self._free = parameters.threads
         self._long_running = 0
         # A processor, not only a thread, is left to short runs.
@@ -187,7 +115,7 @@ class Batcher:
         loop, now, futures = asyncio.get_running_loop(), time.monotonic(), []
         for inputs, rows in parts:
             future: asyncio.Future[Outputs] = loop.create_future()
-            task = _Task(call, inputs, rows, deadline, future, now)
+            task = Task(call, inputs, rows, deadline, future, now)
             future.add_done_callback(functools.partial(self._forget, queue, task))
             queue.tasks.append(task)
             queue.rows += rows
@@ -195,14 +123,14 @@ class Batcher:
         self._wake()
         return futures
 
-    def _forget(self, queue: _Queue, task: _Task, _: object) -> None:
+    def _forget(self, queue: BatchQueue, task: Task, _: object) -> None:
         """Takes out what its caller has given up, so that it counts for nothing."""
         if task.future.cancelled() and task in queue.tasks:
             queue.tasks.remove(task)
             queue.rows -= task.rows
             self._metrics.dropped(queue.model, "cancelled")
 
-    def _queue(self, call: Call) -> _Queue:
+    def _queue(self, call: Call) -> BatchQueue:
         shapes: tuple[tuple[str, object], ...] = tuple(
             (
                 name,
@@ -225,7 +153,7 @@ class Batcher:
         queue = self._queues.get(key)
         if queue is None:
             self._drop_idle()
-            queue = self._queues[key] = _Queue(key, servable.name)
+            queue = self._queues[key] = BatchQueue(key, servable.name)
         return queue
 
     def _drop_idle(self) -> None:
@@ -260,7 +188,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(seconds, self._dispatch)
 
-    def _next(self, now: float) -> tuple[_Queue | None, float | None]:
+    def _next(self, now: float) -> tuple[BatchQueue | None, float | None]:
         """The queue that has waited longest, or how long until one may be run."""
         timeout = self._parameters.batch_timeout_micros / 1e6
         best, soonest = None, None
@@ -274,7 +202,7 @@ class Batcher:
                 best = queue
         return best, soonest
 
-    def _may_run(self, queue: _Queue, now: float) -> bool:
+    def _may_run(self, queue: BatchQueue, now: float) -> bool:
         if not queue.is_long or self._long_running < self._long_limit:
             return True
         return not any(
@@ -282,9 +210,9 @@ class Batcher:
             for other in self._queues.values()
         )
 
-    def _take(self, queue: _Queue, now: float) -> list[_Task]:
+    def _take(self, queue: BatchQueue, now: float) -> list[Task]:
         """As many as fit into one run, without those that nobody waits for."""
-        taken: list[_Task] = []
+        taken: list[Task] = []
         rows = 0
         while queue.tasks:
             task = queue.tasks[0]
@@ -308,15 +236,12 @@ class Batcher:
             rows += task.rows
         return taken
 
-    def _start(self, queue: _Queue, tasks: list[_Task]) -> None:
+    def _start(self, queue: BatchQueue, tasks: list[Task]) -> None:
         loop = asyncio.get_running_loop()
         is_long = queue.is_long
         self._free -= 1
         self._long_running += is_long
-        queue.num_running += 1
-        queue.num_in_run += len(tasks)
-        present = queue.num_in_run + len(queue.tasks)
-        queue.crowd += _NEWEST_SHARE * (present - queue.crowd)
+        queue.began(len(tasks))
         rows = sum(task.rows for task in tasks)
         padded = self._parameters.padded(rows)
         now = time.monotonic()
@@ -348,19 +273,15 @@ class Batcher:
 
     def _finish(
         self,
-        queue: _Queue,
-        tasks: list[_Task],
+        queue: BatchQueue,
+        tasks: list[Task],
         results: list[Outputs | BaseException],
         seconds: float,
         is_long: bool,
     ) -> None:
         self._free += 1
         self._long_running -= is_long
-        queue.num_running -= 1
-        queue.num_in_run -= len(tasks)
-        queue.num_runs += 1
-        queue.used = time.monotonic()
-        queue.run_seconds += _NEWEST_SHARE * (seconds - queue.run_seconds)
+        queue.ended(len(tasks), seconds)
         for task, result in zip(tasks, results, strict=True):
             if task.future.done():
                 continue
@@ -372,7 +293,7 @@ class Batcher:
 
 
 def _timed_run(
-    tasks: Sequence[_Task], padded: int
+    tasks: Sequence[Task], padded: int
 ) -> tuple[list[Outputs | BaseException], float]:
     start = time.perf_counter()
     results = _run(tasks, padded)
@@ -382,7 +303,7 @@ def _timed_run(
     return results, seconds
 
 
-def _run(tasks: Sequence[_Task], padded: int) -> list[Outputs | BaseException]:
+def _run(tasks: Sequence[Task], padded: int) -> list[Outputs | BaseException]:
     try:
         return list(_run_as_one(tasks, padded))
     except Exception as error:
@@ -392,7 +313,7 @@ def _run(tasks: Sequence[_Task], padded: int) -> list[Outputs | BaseException]:
     return [_run([task], task.rows)[0] for task in tasks]
 
 
-def _run_as_one(tasks: Sequence[_Task], padded: int) -> list[dict]:
+def _run_as_one(tasks: Sequence[Task], padded: int) -> list[dict]:
     call = tasks[0].call
     inputs = merge([task.inputs for task in tasks], padded)
     outputs = call.servable.run(call.signature, inputs, call.outputs)

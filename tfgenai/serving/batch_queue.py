@@ -1,0 +1,114 @@
+"""What waits for one signature of a model's version, and when it should be run."""
+
+import asyncio
+import collections
+import dataclasses
+import time
+from collections.abc import Hashable, Mapping
+
+import numpy as np
+
+from tfgenai.serving.calls import Call
+
+Outputs = Mapping[str, np.ndarray]
+
+# Runs that take less are done on the event loop: to wake a thread, and to take turns
+# with it, takes about as long.
+_QUICK_SECONDS = 0.002
+_RUNS_TO_KNOW = 3
+# Runs that take longer leave one thread to the others, so that a short request does not
+# stand behind long ones.
+_LONG_SECONDS = 0.05
+# A run is waited for so long before another of its kind is begun beside it: two at a
+# time take as long as one after the other, and what comes in meanwhile joins.
+_BESIDE_SECONDS = 0.005
+# Where several ask at a time, those that were just answered ask again soon, but gRPC
+# hands over one request at a turn of the loop: as many as before are waited for, at
+# most this long. One who asks alone never waits.
+_LINGER_SECONDS = 0.002
+# What the last run says of the next one.
+_NEWEST_SHARE = 0.3
+
+
+@dataclasses.dataclass(eq=False)
+class Task:
+    """A request, or a part of one, that waits.
+
+    Args:
+        call: what is to be run.
+        inputs: its arrays by name, or those of the part.
+        rows: their rows.
+        deadline: `time.monotonic()` after which nobody waits for it; None for never.
+        future: where its outputs go.
+        arrived: `time.monotonic()` of when it came.
+    """
+
+    call: Call
+    inputs: Mapping[str, np.ndarray]
+    rows: int
+    deadline: float | None
+    future: "asyncio.Future[Outputs]"
+    arrived: float
+
+
+class BatchQueue:
+    """Tasks that can be run as one, and what is known of such runs.
+
+    Args:
+        key: what they have in common.
+        model: the model's name.
+    """
+
+    def __init__(self, key: Hashable, model: str) -> None:
+        self.key = key
+        self.model = model
+        self.tasks: collections.deque[Task] = collections.deque()
+        self.rows = 0
+        self.num_running = 0
+        self.run_seconds = 0.0
+        self.num_in_run = 0
+        self.num_runs = 0
+        self.crowd = 1.0
+        self.used = time.monotonic()
+
+    def wait(self, now: float, timeout: float, full: int) -> float:
+        """Seconds until it should be run, if nothing more comes in.
+
+        Args:
+            now: the time.
+            timeout: seconds that the parameters give it to gather company.
+            full: rows of a whole batch.
+        """
+        if self.rows >= full:
+            return 0.0
+        window = 0.0
+        if self.num_running:
+            window = max(timeout, _BESIDE_SECONDS)
+        elif self.crowd > 1.5 and len(self.tasks) < self.crowd + 1:
+            window = max(timeout, _LINGER_SECONDS)
+        return window - (now - self.tasks[0].arrived)
+
+    def began(self, num_tasks: int) -> None:
+        """Notes that a run of so many tasks begins."""
+        self.num_running += 1
+        self.num_in_run += num_tasks
+        present = self.num_in_run + len(self.tasks)
+        self.crowd += _NEWEST_SHARE * (present - self.crowd)
+
+    def ended(self, num_tasks: int, seconds: float) -> None:
+        """Notes that a run of so many tasks has ended, and how long it took."""
+        self.num_running -= 1
+        self.num_in_run -= num_tasks
+        self.num_runs += 1
+        self.used = time.monotonic()
+        self.run_seconds += _NEWEST_SHARE * (seconds - self.run_seconds)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether its runs take about as long as it takes to wake a thread."""
+        return self.num_runs >= _RUNS_TO_KNOW and self.run_seconds < _QUICK_SECONDS
+
+    @property
+    def is_long(self) -> bool:
+        """Whether others should not have to wait for its runs."""
+        return self.run_seconds > _LONG_SECONDS

@@ -14,6 +14,7 @@ from tfgenai.serving.calls import Call
 from tfgenai.serving.config import Settings
 from tfgenai.serving.metrics import Metrics
 from tfgenai.serving.request_record import RequestRecord
+from tfgenai.serving.tracing import Tracing
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Dispatcher:
         self._workers = workers
         self._metrics = metrics
         self._batcher = batcher
+        self._tracing = Tracing()
 
     async def answer(
         self,
@@ -68,6 +70,12 @@ class Dispatcher:
             ServingError: whatever goes wrong; INTERNAL for a bug, which is logged.
         """
         self._metrics.begin()
+        with self._tracing.request(record):
+            return await self._counted(read, body, record, deadline)
+
+    async def _counted(
+        self, read: Read, body: bytes, record: RequestRecord, deadline: float | None
+    ) -> bytes:
         try:
             if self._batcher is None:
                 return await self._alone(read, body, record, deadline)

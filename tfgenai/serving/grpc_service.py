@@ -14,6 +14,7 @@ from tfgenai.serving.examples import CLASSIFY, REGRESS
 from tfgenai.serving.request_record import REQUEST_ID, RequestRecord, request_id
 from tfgenai.serving.services import Services
 from tfgenai.serving.text_config import SslConfig
+from tfgenai.serving.tracing import CARRIER_NAMES
 from tfgenai.serving.wire import messages_pb2
 
 _PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
@@ -160,6 +161,8 @@ class GrpcService:
             if key == REQUEST_ID:
                 record.request_id = request_id(str(value))
                 context.set_trailing_metadata(((REQUEST_ID, record.request_id),))
+            elif key in CARRIER_NAMES:
+                record.carrier = {**record.carrier, key: str(value)}
         try:
             return await self._dispatcher.answer(read, body, record, deadline)
         except ServingError as error:

@@ -5,6 +5,7 @@ import json
 import logging
 import time
 import uuid
+from collections.abc import Mapping
 
 from tfgenai.serving.metrics import Metrics
 
@@ -22,6 +23,7 @@ class RequestRecord:
         api: TensorFlow Serving's word for the method, such as `"predict"`.
         entrypoint: `"GRPC"` or `"REST"`.
         request_id: the caller's own word for it, or "" for one that is made up.
+        carrier: what the caller says of its own span, by name.
     """
 
     api: str
@@ -34,6 +36,7 @@ class RequestRecord:
     run_seconds: float = 0.0
     code: str = "OK"
     message: str = ""
+    carrier: Mapping[str, str] = dataclasses.field(default_factory=dict)
     began: float = dataclasses.field(default_factory=time.perf_counter)
 
     def finish(self, metrics: Metrics, *, is_logged: bool) -> None:

@@ -22,6 +22,7 @@ from tfgenai.serving.grpc_service import port_error
 from tfgenai.serving.metrics import CONTENT_TYPE
 from tfgenai.serving.request_record import REQUEST_ID, RequestRecord, request_id
 from tfgenai.serving.services import Services
+from tfgenai.serving.tracing import CARRIER_NAMES
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -145,6 +146,11 @@ class RestService:
             verb = found["verb"].lower()
             read = functools.partial(self._reader(verb), *_asked_for(found))
             record = RequestRecord(verb, "REST", given_id)
+            record.carrier = {
+                name: request.headers[name]
+                for name in CARRIER_NAMES
+                if name in request.headers
+            }
             timeout = self._settings.rest_api_timeout_in_ms / 1000
             body = await self._body(request)
             deadline = time.monotonic() + timeout

@@ -234,3 +234,12 @@ def test_long_runs_leave_a_thread_to_short_ones(model):
 
     outputs, _ = _run(work, num_batch_threads=2)
     assert outputs["y"].tolist() == [10]
+
+
+def test_kinds_of_requests_that_are_gone_are_forgotten(model):
+    async def work(batcher):
+        for number in range(400):
+            await batcher.run(_call(model, 1, signature=str(number)))
+        return len(batcher._queues)
+
+    assert _run(work)[0] <= 256

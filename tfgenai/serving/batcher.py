@@ -8,6 +8,7 @@ while others of its kind are run: where it is alone it is run at once.
 import asyncio
 import concurrent.futures
 import functools
+import math
 import os
 import time
 from collections.abc import Hashable, Mapping, Sequence
@@ -24,6 +25,8 @@ from tfgenai.serving.metrics import Metrics
 
 # How long short ones are remembered by long ones.
 _RECENT_SECONDS = 10.0
+# More kinds of requests are not remembered.
+_MAX_QUEUES = 256
 
 
 class Batcher:
@@ -157,8 +160,10 @@ class Batcher:
         return queue
 
     def _drop_idle(self) -> None:
-        """Shapes that clients choose must not fill the memory."""
+        """Shapes that clients choose must not fill the memory, or the time."""
         old = time.monotonic() - _RECENT_SECONDS
+        if len(self._queues) >= _MAX_QUEUES:
+            old = math.inf
         for queue in list(self._queues.values()):
             if not queue.tasks and not queue.num_running and queue.used < old:
                 del self._queues[queue.key]

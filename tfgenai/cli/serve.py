@@ -224,6 +224,7 @@ def command(
     # TensorFlow is loaded here, after the mistakes that can be seen without it.
     from tfgenai.serving.server import Server
 
+    _raise_limit_of_files()
     server = Server(
         models,
         host=host,
@@ -280,6 +281,17 @@ def _pairs(text: str) -> tuple[tuple[str, int | str], ...]:
         is_number = value.lstrip("-").isdecimal()
         pairs.append((name, int(value) if is_number else value))
     return tuple(pairs)
+
+
+def _raise_limit_of_files() -> None:
+    """Lets as many callers connect as the system allows this process."""
+    import contextlib
+
+    with contextlib.suppress(ImportError, OSError, ValueError):  # not on Windows
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _log_to_stderr() -> None:

@@ -43,6 +43,8 @@ _HEALTH_PATH = "/healthz"
 _MAX_VERSION = 2**63 - 1
 
 _JSON = "application/json"
+# Who sends nothing, or does not come to the end of a request's head, is cut off then.
+_IDLE_SECONDS = 75.0
 # A full queue is worked off in about this time.
 _RETRY_SECONDS = "1"
 
@@ -101,6 +103,7 @@ class RestService:
             logger=_HTTP_LOGGER,
             handle_signals=False,
             handler_cancellation=True,
+            keepalive_timeout=_IDLE_SECONDS,
             shutdown_timeout=self._settings.drain_seconds,
         )
         await self._runner.setup()

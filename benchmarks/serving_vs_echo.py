@@ -248,7 +248,7 @@ def main() -> None:
         "ratio": ratios["32"],
         "unit": "requests/s at 32 clients",
         "medians": {side: found["32"]["per_second"] for side, found in rates.items()},
-        "ratios_by_clients": ratios,
+        "ratios": {f"gRPC/echo, {n} callers": ratio for n, ratio in ratios.items()},
         "p99_over_p50_at_32": rates["grpc"]["32"]["p99_ms"]
         / rates["grpc"]["32"]["p50_ms"],
         "rates": rates,

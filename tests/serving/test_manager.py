@@ -18,6 +18,7 @@ class FakeServable:
     """Loads whatever does not say "broken", and notes what happens to it."""
 
     log: list[str]
+    warmup_seconds = None
 
     def __init__(self, name: str, version: int, folder: Path, settings: Settings):
         self.name, self.version = name, version

@@ -65,6 +65,16 @@ def test_a_reload_that_cannot_be_served_changes_nothing(
     assert manager.available == {"digits": [1], "linear": [1]}
 
 
+def test_a_reload_of_a_folder_without_versions_changes_nothing(
+    info, manager, served, tmp_path
+):
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ServingError, match="none") as caught:
+        info.reload(_reload(("linear", served / "linear"), ("x", tmp_path / "none")))
+    assert caught.value.code == "FAILED_PRECONDITION"
+    assert manager.available == {"digits": [1], "linear": [1]}
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [

@@ -128,18 +128,12 @@ class ModelManager:
                     self._unload_all(states)
                 raise
             with self._lock:
-                gone = [
-                    states
-                    for name, states in self._versions.items()
-                    if name in fresh or name not in {model.name for model in models}
-                ]
-                self._versions = {
-                    model.name: fresh.get(model.name) or self._versions[model.name]
-                    for model in models
-                }
-                self._models = {model.name: model for model in models}
-            for states in gone:
-                self._unload_all(states)
+                old, available = self._versions, self._versions | fresh
+                self._versions = {m.name: available[m.name] for m in models}
+                self._models = {m.name: m for m in models}
+            for name, states in old.items():
+                if self._versions.get(name) is not states:
+                    self._unload_all(states)
         self.poll()
         self._keep_labels(before)
 
@@ -150,13 +144,13 @@ class ModelManager:
                 _START_LOOK_SECONDS
             ):
                 self._poll_model(model, states)
-        except OSError as error:
+            _require_available(model, states)
+        except (OSError, ConfigError) as error:
             raise ServingError(
                 f"A folder of versions for model {model.name!r} was expected. "
                 f"Received: base_path={model.base_path!r} ({error}).",
                 code="FAILED_PRECONDITION",
             ) from error
-        _require_available(model, states)
 
     def _keep_labels(self, before: Mapping[str, ModelConfig]) -> None:
         """Takes labels of versions that are not served back to what they were."""
@@ -297,9 +291,8 @@ class ModelManager:
             state.failed(error, self._settings)
             return
         self._metrics.loaded(str(folder), "success", time.perf_counter() - start)
-        warmup_seconds = getattr(servable, "warmup_seconds", None)
-        if warmup_seconds is not None:
-            self._metrics.warmed_up(str(folder), "OK", warmup_seconds)
+        if servable.warmup_seconds is not None:
+            self._metrics.warmed_up(str(folder), "OK", servable.warmup_seconds)
         if not state.looks_as_before(folder):
             servable.retire()
             state.state = State.START

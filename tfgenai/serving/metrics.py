@@ -1,6 +1,7 @@
 """What a server counts, in Prometheus' text format under TensorFlow Serving's names."""
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,10 +27,11 @@ class _Counter:
     def __init__(self, name: str, text: str, labels: Sequence[str]) -> None:
         self.name, self.text, self.labels = name, text, tuple(labels)
         self.values: dict[tuple[str, ...], float] = {}
+        self._lock = threading.Lock()
 
     def add(self, *labels: str, amount: float = 1.0) -> None:
-        # Each counter is counted by one thread: the event loop, or who loads models.
-        self.values[labels] = self.values.get(labels, 0.0) + amount
+        with self._lock:
+            self.values[labels] = self.values.get(labels, 0.0) + amount
 
     def collect(self) -> Iterator[Metric]:
         metric = Metric(self.name, self.text, "counter")

@@ -24,8 +24,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from side_by_side import RESULTS, describe_machine
-from tenth_digit import interval
+from side_by_side import RESULTS, describe_machine, interval
 
 import tfgenai as tg
 from tfgenai.core import random
@@ -203,12 +202,14 @@ def run_task(name: str, options: argparse.Namespace) -> dict:
             print(name, runs[-1], flush=True)
     result["accuracy"] = {
         f"{arm}_{steps}" if steps else arm: interval(
-            [r["accuracy"] for r in runs if (r["arm"], r["steps"]) == (arm, steps)]
+            [r["accuracy"] for r in runs if (r["arm"], r["steps"]) == (arm, steps)],
+            bounds=(0, 1),
         )
         for arm, steps in arms
     }
     for figure in ("majority_accuracy", "simple_accuracy"):
-        result[figure] = interval([r[figure] for r in runs if r["arm"] == "probe"])
+        probes = [run[figure] for run in runs if run["arm"] == "probe"]
+        result[figure] = interval(probes, bounds=(0, 1))
     return {**result, "runs": runs}
 
 

@@ -1,7 +1,8 @@
 """LoRA to another text: a GPT of Shakespeare learns the manual of Python.
 
-A byte-level GPT learns tiny_shakespeare once. Then 9 of 10 documents of `pydoc_topics`
-are shown to it for a few steps, the rest is asked. The arms see the same windows:
+A byte-level GPT learns tiny_shakespeare once. Then 8 of 10 documents of `pydoc_topics`
+are shown to it for a few steps, by one the learning rate is chosen, one is asked. The
+arms see the same windows:
 
 - lora: an adapter on every layer of the trained base, which stays as it is;
 - lora_and_tokens: the table of tokens trains as well: Shakespeare has no digits, so
@@ -16,14 +17,12 @@ Student's 95% intervals.
 
 import argparse
 import json
-import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import keras
-from scipy.stats import t
-from side_by_side import RESULTS, describe_machine
+from side_by_side import RESULTS, describe_machine, interval
 
 import tfgenai as tg
 from tfgenai.finetune import apply_lora
@@ -85,14 +84,6 @@ def learn(arm: str, base: Path, rate: float, steps: int, seed: int) -> dict:
         rest = load("pydoc_topics", split)
         found[name] = model.evaluate(rest, return_dict=True, verbose=0)["loss"]
     return found
-
-
-def interval(values: list[float]) -> dict[str, float]:
-    mean = statistics.mean(values)
-    if len(values) < 2:
-        return {"mean": mean}
-    half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-    return {"mean": mean, "low": mean - half, "high": mean + half}
 
 
 def main() -> None:

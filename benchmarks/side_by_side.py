@@ -3,6 +3,7 @@
 import argparse
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import resource
@@ -135,6 +136,25 @@ def report(
         path.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result))
     return result
+
+
+def interval(
+    values: list[float], *, bounds: tuple[float, float] = (-math.inf, math.inf)
+) -> dict[str, float]:
+    """Mean, and Student's 95% interval where there are several seeds.
+
+    Args:
+        values: one for each seed.
+        bounds: what no value can be below or above.
+    """
+    from scipy.stats import t
+
+    mean = statistics.mean(values)
+    if len(values) < 2:
+        return {"mean": mean}
+    half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
+    low, high = bounds
+    return {"mean": mean, "low": max(mean - half, low), "high": min(mean + half, high)}
 
 
 def describe_machine() -> dict:

@@ -14,15 +14,13 @@ Writes tenth_digit.json: means over the seeds, with 95% intervals.
 
 import argparse
 import json
-import statistics
 import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from scipy.stats import t
-from side_by_side import RESULTS, describe_machine
+from side_by_side import RESULTS, describe_machine, interval
 
 import tfgenai as tg
 from tfgenai.evaluate.features.lookup import resolve_extractor
@@ -108,7 +106,9 @@ def main() -> None:
             print(run, flush=True)
     found |= {
         figure: {
-            arm: interval([r[figure] for r in found["runs"] if r["arm"] == arm])
+            arm: interval(
+                [r[figure] for r in found["runs"] if r["arm"] == arm], bounds=(0, 1)
+            )
             for arm in options.arms
             if figure != "old_share" or arm != "scratch"
         }
@@ -166,15 +166,6 @@ def share(model, digits, extractor, num_samples: int) -> float:
     labels = np.resize(np.array(digits, np.int32), num_samples)
     images = model.generate(num_samples, labels=labels, seed=1, **SAMPLING)
     return extractor.accuracy(images, labels)
-
-
-def interval(values: list[float]) -> dict[str, float]:
-    """Mean, and Student's 95% interval where there are several seeds."""
-    mean = statistics.mean(values)
-    if len(values) < 2:
-        return {"mean": mean}
-    half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-    return {"mean": mean, "low": max(mean - half, 0.0), "high": min(mean + half, 1.0)}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """Small SavedModels whose answers NumPy can work out, and a server of them."""
 
+import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -146,6 +149,34 @@ def server(served):
     settings = Settings(settle_seconds=0.0, max_request_bytes=2**20)
     with Server(served, port=0, rest_api_port=0, settings=settings) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def start():
+    """Starts `tfgenai serve`; all are stopped in the end."""
+    started = []
+
+    def run(*flags):
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tfgenai", "serve"),
+                *("--port=0", "--rest_api_port=0", "--json", *flags),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        announced = json.loads(process.stdout.readline())
+        return SimpleNamespace(
+            grpc=announced["grpc"], rest=announced["rest"], process=process
+        )
+
+    yield run
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait(60)
+        process.stdout.close()
 
 
 @pytest.fixture(params=["grpc", "rest"])

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 
 import grpc
 import numpy as np
@@ -61,11 +60,6 @@ def _nothing_grows_and_all_is_well(batching_server, images_of):
     assert 'queue_depth{model_name="digits"} 0.0' in page
     assert len(page) < 200_000
     assert batching_server.versions == {"digits": [1], "linear": [1]}
-
-
-def _resident_bytes():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _predictions():
@@ -143,7 +137,7 @@ def _changed(body, generator):
     return bytes(data)
 
 
-def test_protobuf(batching_server):
+def test_protobuf(batching_server, resident_bytes):
     generator, messages = numpy_generator(1), _messages()
     seen, before = {}, None
     with grpc.insecure_channel(batching_server.address) as channel:
@@ -157,10 +151,10 @@ def test_protobuf(batching_server):
                 code = error.code().name
             seen[code] = seen.get(code, 0) + 1
             if number == NUM_INPUTS // 5:
-                before = _resident_bytes()
+                before = resident_bytes()
     assert seen.keys() <= _CODES
     assert min(seen["OK"], seen["INVALID_ARGUMENT"]) > NUM_INPUTS / 50
-    assert _resident_bytes() - before < _MAX_GROWTH
+    assert resident_bytes() - before < _MAX_GROWTH
 
 
 _DOCUMENTS = (
@@ -179,7 +173,7 @@ _PATHS = (
 )
 
 
-def test_rest(batching_server):
+def test_rest(batching_server, resident_bytes):
     generator = numpy_generator(2)
     seen, before = {}, None
     connection = http.client.HTTPConnection(batching_server.rest_address, timeout=60)
@@ -195,8 +189,8 @@ def test_rest(batching_server):
             answer.read()
             seen[answer.status] = seen.get(answer.status, 0) + 1
         if number == NUM_INPUTS // 5:
-            before = _resident_bytes()
+            before = resident_bytes()
     connection.close()
     assert seen.keys() <= _STATUSES
     assert min(seen[200], seen[400]) > NUM_INPUTS / 50
-    assert _resident_bytes() - before < _MAX_GROWTH
+    assert resident_bytes() - before < _MAX_GROWTH

@@ -1,5 +1,7 @@
 """`ssl_config_file`: gRPC speaks TLS, and asks clients for certificates if told to."""
 
+import json
+
 import pytest
 
 from tfgenai.core.errors import ConfigError, UnavailableError
@@ -21,7 +23,7 @@ def start(served, authority, tmp_path):
             "server_cert": certificate.read_text(),
             "custom_ca": authority.root.read_text(),
         }
-        lines = [f"{name}: {json_text(text)}" for name, text in quoted.items()] + [
+        lines = [f"{name}: {json.dumps(text)}" for name, text in quoted.items()] + [
             f"client_verify: {str(client_verify).lower()}"
         ]
         file = tmp_path / "ssl.config"
@@ -39,10 +41,6 @@ def start(served, authority, tmp_path):
     yield run
     for server in running:
         server.stop()
-
-
-def json_text(text):
-    return '"' + text.replace("\n", "\\n") + '"'
 
 
 def _ask(address, **more):

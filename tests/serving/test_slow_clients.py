@@ -1,12 +1,7 @@
 """Clients that connect and do not come to an end: many of them hold up nobody."""
 
-import json
-import os
 import resource
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -30,22 +25,6 @@ def many_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
 
 
-@pytest.fixture
-def served_apart(served):
-    """`tfgenai serve` in a process of its own: its addresses, and its memory."""
-    command = [sys.executable, "-m", "tfgenai", "serve", str(served), "--json"]
-    command += ["--port=0", "--rest_api_port=0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        announced = json.loads(process.stdout.readline())
-
-        def resident_bytes():
-            pages = Path(f"/proc/{process.pid}/statm").read_text().split()[1]
-            return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-        yield announced["grpc"], announced["rest"], resident_bytes
-        process.terminate()
-
-
 def _connect(address):
     host, port = address.rsplit(":", 1)
     made = socket.create_connection((host, int(port)), timeout=60)
@@ -53,20 +32,21 @@ def _connect(address):
     return made
 
 
-def test_ten_thousand_half_requests(many_files, served_apart):
-    address, rest_address, resident_bytes = served_apart
+def test_ten_thousand_half_requests(many_files, start, served, resident_bytes):
+    server = start(str(served))
     with (
-        Client(rest_address, model="linear", protocol="rest") as client,
-        Client(address, model="linear") as other,
+        Client(server.rest, model="linear", protocol="rest") as client,
+        Client(server.grpc, model="linear") as other,
     ):
         client.predict("serving_default", x=[2.0])
-        before, slow = resident_bytes(), []
+        before, slow = resident_bytes(server.process.pid), []
         try:
             for _ in range(NUM_CLIENTS):
-                slow.append(_connect(rest_address))
+                slow.append(_connect(server.rest))
             assert client.predict("serving_default", x=[2.0])["y"] == [3.0]
             assert other.predict("serving_default", x=[4.0])["y"] == [4.0]
-            assert resident_bytes() - before < NUM_CLIENTS * _MAX_BYTES_EACH
+            used = resident_bytes(server.process.pid) - before
+            assert used < NUM_CLIENTS * _MAX_BYTES_EACH
             # One that comes to its end after all is answered.
             slow[-1].sendall(b'ngth: 15\r\n\r\n{"inputs": [2]}')
             assert slow[-1].recv(100).startswith(b"HTTP/1.1 200 OK")

@@ -6,11 +6,7 @@ import grpc
 import grpc.aio
 
 from tfgenai.serving.client_calls import Call, Connection
-from tfgenai.serving.client_grpc import (
-    channel_credentials,
-    channel_options,
-    failure_of,
-)
+from tfgenai.serving.client_grpc import failure_of, open_channel
 
 
 class AsyncGrpcTransport:
@@ -21,13 +17,7 @@ class AsyncGrpcTransport:
     """
 
     def __init__(self, connection: Connection) -> None:
-        options = channel_options(connection)
-        if connection.tls is None:
-            self._channel = grpc.aio.insecure_channel(connection.address, options)
-        else:
-            self._channel = grpc.aio.secure_channel(
-                connection.address, channel_credentials(connection), options
-            )
+        self._channel = open_channel(grpc.aio, connection)
 
     async def send(self, call: Call[Any], timeout: float) -> bytes:
         """Sends a question.

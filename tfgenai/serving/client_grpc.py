@@ -30,13 +30,7 @@ class GrpcTransport:
     """
 
     def __init__(self, connection: Connection) -> None:
-        options = channel_options(connection)
-        if connection.tls is None:
-            self._channel = grpc.insecure_channel(connection.address, options)
-        else:
-            self._channel = grpc.secure_channel(
-                connection.address, channel_credentials(connection), options
-            )
+        self._channel = open_channel(grpc, connection)
 
     def send(self, call: Call[Any], timeout: float) -> bytes:
         """Sends a question.
@@ -59,6 +53,20 @@ class GrpcTransport:
     def close(self) -> None:
         """Closes the channel."""
         self._channel.close()
+
+
+def open_channel(library: Any, connection: Connection) -> Any:
+    """A channel, encrypted where the connection is.
+
+    Args:
+        library: `grpc`, or `grpc.aio` for one of an event loop.
+        connection: where it leads.
+    """
+    options = channel_options(connection)
+    if connection.tls is None:
+        return library.insecure_channel(connection.address, options)
+    credentials = grpc.ssl_channel_credentials(**connection.tls.contents())
+    return library.secure_channel(connection.address, credentials, options)
 
 
 def channel_options(connection: Connection) -> list[tuple[str, int]]:
@@ -86,16 +94,6 @@ def channel_options(connection: Connection) -> list[tuple[str, int]]:
             ("grpc.http2.max_pings_without_data", 0),
         ]
     return options
-
-
-def channel_credentials(connection: Connection) -> Any:
-    """What opens an encrypted channel.
-
-    Args:
-        connection: where it leads.
-    """
-    files = connection.tls.contents() if connection.tls else {}
-    return grpc.ssl_channel_credentials(**files)
 
 
 def failure_of(error: Any) -> Failure:

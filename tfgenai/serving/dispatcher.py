@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from tfgenai.core.errors import ServingError
+from tfgenai.serving.batch_queue import Outputs
 from tfgenai.serving.batcher import Batcher
 from tfgenai.serving.calls import Call
 from tfgenai.serving.config import Settings
@@ -87,9 +88,8 @@ class Dispatcher:
             record.code, record.message = error.code, str(error)
             raise
         except Exception as error:
-            _LOGGER.exception("a request failed")
             record.code = "INTERNAL"
-            raise _internal() from error
+            raise _bug() from error
         finally:
             self._metrics.end()
             record.finish(self._metrics, is_logged=self._settings.log_requests)
@@ -105,8 +105,7 @@ class Dispatcher:
         except ServingError:
             raise
         except Exception as error:
-            _LOGGER.exception("a request failed")
-            raise _internal() from error
+            raise _bug() from error
 
     async def _alone(
         self, read: Read, body: bytes, record: RequestRecord, deadline: float | None
@@ -115,8 +114,7 @@ class Dispatcher:
             _check_deadline(deadline)
             with read(body, record) as call:
                 outputs = call.run()
-                record.run_seconds = call.run_seconds
-                self._metrics.scored(record.model, call.watch(outputs))
+                self._note(call, outputs, record)
                 return call.answer(outputs)
 
         # If the caller goes away the await is cancelled, and with it the work, as long
@@ -138,11 +136,14 @@ class Dispatcher:
             opened = await self._read_in_worker(functools.partial(read, body, record))
         with opened as call:
             outputs = await batcher.run(call, deadline)
-            record.run_seconds = call.run_seconds
-            self._metrics.scored(record.model, call.watch(outputs))
+            self._note(call, outputs, record)
             if sum(array.nbytes for array in outputs.values()) <= _SMALL_BYTES:
                 return call.answer(outputs)
             return await self._in_worker(functools.partial(call.answer, outputs))
+
+    def _note(self, call: Call, outputs: Outputs, record: RequestRecord) -> None:
+        record.run_seconds = call.run_seconds
+        self._metrics.scored(record.model, call.watch(outputs))
 
     async def _read_in_worker(self, read: Callable[[], Call]) -> Call:
         future = self._workers.submit(read)
@@ -168,5 +169,7 @@ def _check_deadline(deadline: float | None) -> None:
         raise ServingError("Deadline Exceeded", code="DEADLINE_EXCEEDED")
 
 
-def _internal() -> ServingError:
+def _bug() -> ServingError:
+    """The error that stands for the one being handled, which is logged."""
+    _LOGGER.exception("a request failed")
     return ServingError("The server failed; its log says why.", code="INTERNAL")

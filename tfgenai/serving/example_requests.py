@@ -71,19 +71,13 @@ class ExampleRequests:
         kind, answer = _MESSAGES[method]
         request: Any = parse_message(body, kind.FromString)
         record.signature = request.model_spec.signature_name
-        with opened(self._manager, record, **asked_for(request)) as servable:
-            signature = _find(servable, record.signature)
-            wanted = examples.outputs_for(signature, method)
-            rows = self._rows(request.input, record)
-            spec = model_spec(servable, signature.name)
 
-            def write(outputs: Outputs) -> bytes:
-                made: Any = answer(model_spec=spec)
-                made.result.CopyFrom(_RESULTS[method](outputs, len(rows)))
-                return bytes(made.SerializeToString())
+        def write(result: Any, spec: Any) -> bytes:
+            made: Any = answer(model_spec=spec)
+            made.result.CopyFrom(result)
+            return bytes(made.SerializeToString())
 
-            record.signature = signature.name
-            return self._call(servable, signature, rows, wanted, write)
+        return self._read(method, asked_for(request), request.input, record, write)
 
     def read_json(
         self,
@@ -115,16 +109,9 @@ class ExampleRequests:
         record.signature = signature_name(document)
         given = examples.input_from_json(document)
         asked = {"name": name, "version": version, "label": label}
-        with opened(self._manager, record, **asked) as servable:
-            signature = _find(servable, record.signature)
-            wanted = examples.outputs_for(signature, method)
-            rows = self._rows(given, record)
-
-            def write(outputs: Outputs) -> bytes:
-                return _JSON[method](_RESULTS[method](outputs, len(rows)))
-
-            record.signature = signature.name
-            return self._call(servable, signature, rows, wanted, write)
+        return self._read(
+            method, asked, given, record, lambda result, spec: _JSON[method](result)
+        )
 
     def read_multi(self, body: bytes, record: RequestRecord) -> Call:
         """Reads a `MultiInferenceRequest`: several signatures over the same examples.
@@ -176,6 +163,27 @@ class ExampleRequests:
 
             record.signature = joined.name
             return self._call(servable, joined, rows, wanted, write)
+
+    def _read(
+        self,
+        method: str,
+        asked: Mapping[str, Any],
+        given: Any,
+        record: RequestRecord,
+        write: Callable[[Any, Any], bytes],
+    ) -> Call:
+        """The call of a method; its answer is made of a result and a `ModelSpec`."""
+        with opened(self._manager, record, **asked) as servable:
+            signature = _find(servable, record.signature)
+            wanted = examples.outputs_for(signature, method)
+            rows = self._rows(given, record)
+            record.signature = signature.name
+            spec = model_spec(servable, signature.name)
+
+            def answer(outputs: Outputs) -> bytes:
+                return write(_RESULTS[method](outputs, len(rows)), spec)
+
+            return self._call(servable, signature, rows, wanted, answer)
 
     def _rows(self, given: Any, record: RequestRecord) -> np.ndarray:
         rows = examples.read_input(given)

@@ -12,7 +12,6 @@ The suite starts `tfgenai serve` as a user would. To run it against TensorFlow S
 
 import json
 import os
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -41,34 +40,6 @@ def folder(tmp_path_factory) -> Path:
     """The models' folder."""
     given = os.environ.get(_MODELS)
     return Path(given) if given else half_plus.write(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture(scope="session")
-def start():
-    """Starts `tfgenai serve`; all are stopped in the end."""
-    started = []
-
-    def run(*flags):
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tfgenai", "serve"),
-                *("--port=0", "--rest_api_port=0", "--json", *flags),
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        announced = json.loads(process.stdout.readline())
-        return SimpleNamespace(
-            grpc=announced["grpc"], rest=announced["rest"], process=process
-        )
-
-    yield run
-    for process in started:
-        process.terminate()
-    for process in started:
-        process.wait(60)
-        process.stdout.close()
 
 
 @pytest.fixture(scope="session")

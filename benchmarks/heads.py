@@ -3,8 +3,10 @@
 Digits: a diffusion model learns MNIST without labels; then 10 examples of each digit,
 turned and shifted, are all that is known, and all 10,000 test images are asked.
 Speakers: a GPT learns speeches of tiny_shakespeare without the speakers' names; then
-a few passages of each of five speakers are known. Speeches of the test passages are in
-neither. The arms, with the same features and the same examples:
+a few passages of each of five speakers are known (speakers), or whether a few sentences
+tell, ask or call out (sentences: the text before a mark is given, the mark is asked).
+Speeches of the test passages are in neither. The arms, with the same features and the
+same examples:
 
 - probe: a linear classifier on the frozen base;
 - tuned: from the probe on, the base trains along with the head;
@@ -41,6 +43,7 @@ FIGURES = (
 )
 STRENGTH = 0.03  # of the probes, scikit-learn's C
 SPEAKERS = ("GLOUCESTER", "DUKE VINCENTIO", "CORIOLANUS", "ROMEO", "PETRUCHIO")
+MARKS = ".?!"
 LENGTH = 128
 DIGITS_MODEL = {
     "image_shape": (28, 28, 1),
@@ -102,13 +105,12 @@ class Digits:
         return (_scaled(images), labels), many
 
 
-class Speakers:
-    """Passages of five speakers."""
+class Speeches:
+    """Passages of tiny_shakespeare with a label each, by what `passages` takes."""
 
     features = Features()
     trains = ("*",)
-    num_classes, batch_size = len(SPEAKERS), 25
-    per_class = 50
+    batch_size = 25
 
     def __init__(self) -> None:
         data = tg.data.load(
@@ -125,20 +127,10 @@ class Speakers:
         held_out = [number // 10 % 5 == 4 for number in range(len(speeches))]
         known = [s for s, held in zip(speeches, held_out, strict=True) if not held]
         self.text = "\n\n".join(speech for _, speech in known)
-        self.known = self._passages(known)
-        self.test = self._passages(
+        self.known = self.passages(known)
+        self.test = self.passages(
             [s for s, held in zip(speeches, held_out, strict=True) if held]
         )
-
-    def _passages(self, speeches: list[list[str]]) -> tuple[np.ndarray, np.ndarray]:
-        tokens, labels = [], []
-        for label, name in enumerate(SPEAKERS):
-            said = "\n\n".join(speech for who, speech in speeches if who == name)
-            ids = np.asarray(self.tokenizer.encode(said), np.int32)
-            ids = ids[: len(ids) // LENGTH * LENGTH].reshape(-1, LENGTH)
-            tokens.append(ids)
-            labels += [label] * len(ids)
-        return np.concatenate(tokens), np.array(labels, np.int32)
 
     def make(self, seed: int) -> tg.GPT:
         return tg.GPT(tokenizer=self.tokenizer, seed=seed, **SPEECH_MODEL)
@@ -155,7 +147,40 @@ class Speakers:
         return (tokens[rows], labels[rows]), (tokens[rows], labels[rows])
 
 
-TASKS = {"digits": Digits, "speakers": Speakers}
+class Speakers(Speeches):
+    """Whose words they are: passages of five speakers."""
+
+    num_classes, per_class = len(SPEAKERS), 50
+
+    def passages(self, speeches: list[list[str]]) -> tuple[np.ndarray, np.ndarray]:
+        tokens, labels = [], []
+        for label, name in enumerate(SPEAKERS):
+            said = "\n\n".join(speech for who, speech in speeches if who == name)
+            ids = np.asarray(self.tokenizer.encode(said), np.int32)
+            ids = ids[: len(ids) // LENGTH * LENGTH].reshape(-1, LENGTH)
+            tokens.append(ids)
+            labels += [label] * len(ids)
+        return np.concatenate(tokens), np.array(labels, np.int32)
+
+
+class Sentences(Speeches):
+    """Whether a sentence tells, asks or calls out: the text before the mark."""
+
+    features = Features(pool="last")
+    num_classes, per_class = len(MARKS), 50
+
+    def passages(self, speeches: list[list[str]]) -> tuple[np.ndarray, np.ndarray]:
+        text = "\n\n".join(speech for _, speech in speeches)
+        ends = [
+            (end, MARKS.index(text[end]))
+            for end in range(LENGTH, len(text))
+            if text[end] in MARKS and text[end - 1].isalpha()
+        ]
+        tokens = [self.tokenizer.encode(text[end - LENGTH : end]) for end, _ in ends]
+        return np.array(tokens, np.int32), np.array([m for _, m in ends], np.int32)
+
+
+TASKS = {"digits": Digits, "speakers": Speakers, "sentences": Sentences}
 
 
 def main() -> None:
@@ -169,11 +194,11 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(exist_ok=True)
     path = RESULTS.parent / "heads.json"
-    found = json.loads(path.read_text()) if path.exists() else {"tasks": {}}
-    found |= {"name": "heads", "pretraining_steps": options.pretraining_steps}
-    for name in options.tasks:  # the others stay as they were
-        found["tasks"][name] = run_task(name, options)
-        found |= describe_machine()
+    for name in options.tasks:
+        result = run_task(name, options)
+        found = json.loads(path.read_text()) if path.exists() else {"tasks": {}}
+        found["tasks"][name] = result  # the others stay as they were
+        found |= {"name": "heads"} | describe_machine()
         if options.write:
             path.write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found))
@@ -183,6 +208,7 @@ def run_task(name: str, options: argparse.Namespace) -> dict:
     task, path = TASKS[name](), options.folder / f"{name}.keras"
     result: dict = {"num_labels": task.num_classes * task.per_class}
     result["num_test"] = len(task.test[1])
+    result["pretraining_steps"] = options.pretraining_steps
     if not path.exists():
         start = time.perf_counter()
         pretrain(task.make(0), task.unlabelled(), options.pretraining_steps).save(path)

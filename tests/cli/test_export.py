@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from tfgenai.cli.main import cli
-from tfgenai.export import Check, VerifyReport
+from tfgenai.export import Check, Variant, VariantReport, VerifyReport
 
 
 class FakeModel:
@@ -130,6 +130,29 @@ def test_options_of_a_language_model(tmp_path, loads, exports):
         "token_buckets": (2, 4),
         "chunk_tokens": 3,
     }
+
+
+def test_what_would_help_is_measured_and_goes_into_the_card(
+    tmp_path, loads, exports, monkeypatch
+):
+    variant = Variant("as it is", 9, {1: 2.5}, 0.0, None)
+    asked = []
+
+    def compare_variants(model, *, serving_options):
+        asked.append(serving_options)
+        return VariantReport((variant,), 1.0)
+
+    monkeypatch.setattr("tfgenai.export.compare_variants", compare_variants)
+    (tmp_path / "x.keras").write_text("")
+    given = ("--to", tmp_path / "m", "--optimize", "--num-steps", 9, "--notes", "Mine.")
+    result = invoke(tmp_path / "x.keras", *given, "--json")
+    assert result.exit_code == 0, result.output
+    ((_, _, arguments),) = exports
+    assert arguments["optimize"] is True
+    assert asked == [arguments["serving_options"]] == [{"num_steps": 9}]
+    assert arguments["notes"].startswith("Mine.\n\n| export ")
+    found = json.loads(result.stdout)["optimization"]
+    assert found["variants"][0]["milliseconds"] == {"1": 2.5}
 
 
 @pytest.mark.parametrize(

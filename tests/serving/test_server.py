@@ -302,10 +302,10 @@ def test_a_full_queue_over_rest(folder, monkeypatch, is_429, status):
     started, go = threading.Event(), threading.Event()
     run = Servable.run
 
-    def hold(*given):
+    def hold(*given, **more):
         started.set()
         go.wait(60)
-        return run(*given)
+        return run(*given, **more)
 
     monkeypatch.setattr(Servable, "run", hold)
     settings = Settings(settle_seconds=0.0, rest_overload_429=is_429)

@@ -107,6 +107,11 @@ def command() -> None:
     type=click.Choice(["int8"]),
     help="Round large weights: about a quarter of the size.",
 )
+@click.option(
+    "--optimize",
+    is_flag=True,
+    help="Make the weights constants of the graph, and measure what else would help.",
+)
 @click.option("--licence", help="Licence of the weights, for the model card.")
 @click.option("--notes", help="What users of the model should know.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -125,6 +130,7 @@ def model_command(
     token_buckets: str | None,
     chunk_tokens: int | None,
     quantize: str | None,
+    optimize: bool,
     licence: str | None,
     notes: str | None,
     as_json: bool,
@@ -140,24 +146,31 @@ def model_command(
         "token_buckets": _parse_buckets("--token-buckets", token_buckets),
         "chunk_tokens": chunk_tokens,
     }
-    from tfgenai.export import export_saved_model, read_card
+    from tfgenai.export import compare_variants, export_saved_model, read_card
 
     file = model_file(model)
     loaded = _load(file)
     data_card = _data_card(file.parent)
+    given = {k: v for k, v in options.items() if v is not None}
+    report = None
+    if optimize:
+        click.echo("Measuring ...", err=True)
+        report = compare_variants(loaded, serving_options=given)
+        notes = "\n\n".join([*([notes] if notes else []), str(report)])
     click.echo(f"Exporting {file} ...", err=True)
     path = export_saved_model(
         loaded,
         folder,
         version=version,
         signatures=signatures or None,
-        serving_options={k: v for k, v in options.items() if v is not None},
+        serving_options=given,
         warmup_batch_sizes=warmup_batch_sizes,
         data_card=data_card,
         class_names=(data_card or {}).get("class_names"),
         licence=licence,
         notes=notes,
         quantize=quantize,
+        optimize=optimize,
     )
     card = read_card(path)
     if as_json:
@@ -169,8 +182,12 @@ def model_command(
             "signatures": list(card["signatures"]),
             "weights": card["weights"],
         }
+        if report is not None:
+            result["optimization"] = report.to_json()
         click.echo(json.dumps(result))
         return
+    if report is not None:
+        click.echo(f"{report}\n")
     click.echo(f"{path}: {', '.join(card['signatures'])}")
     click.echo(f"Check it:  tfgenai export verify {folder} --model {file}", err=True)
     click.echo(f"Serve it:  tfgenai serve {folder}", err=True)

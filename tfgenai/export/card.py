@@ -65,6 +65,7 @@ def make_card(
     licence: str | None = None,
     notes: str | None = None,
     quantize: str | None = None,
+    optimize: bool = False,
 ) -> dict[str, Any]:
     """Makes the card of an export whose graph and weights are written.
 
@@ -80,6 +81,7 @@ def make_card(
         licence: licence of the weights, for example `"CC-BY-4.0"`.
         notes: what a user of the model should know.
         quantize: how the weights were rounded, or None.
+        optimize: whether the weights are constants of the graph.
 
     Returns:
         A JSON object.
@@ -118,6 +120,7 @@ def make_card(
             "count": int(sum(value.size for value in weights.values())),
             "bytes": int(sum(value.nbytes for value in weights.values())),
             "quantize": quantize,
+            "constants": optimize,
         },
         DEFAULT_SIGNATURE: main_signature,
         "serving_options": {
@@ -180,6 +183,11 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         *(
             [f"- The large ones are rounded to {weights['quantize']}."]
             if weights.get("quantize")
+            else []
+        ),
+        *(
+            ["- They are constants of the graph, which cannot be trained further."]
+            if weights.get("constants")
             else []
         ),
         f"- SHA-256 of the weights: `{weights['sha256']}`",

@@ -17,6 +17,8 @@ from tfgenai.core.storage import PathLike, is_partial
 SAVED_MODEL = "saved_model.pb"
 VARIABLES = "variables/variables"
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+# Where an export whose weights are constants keeps their names.
+FROZEN = "tfgenai_frozen_weights"
 _TAG = "serve"
 _REPAIR = "Export the model again, or restore the file from where it was copied."
 
@@ -84,6 +86,11 @@ class ServedGraph:
         meta_graph = _read_meta_graph(self.folder)
         self._graph = meta_graph.graph_def
         self._nodes = {node.name: node for node in self._graph.node}
+        self._frozen = frozenset(
+            meta_graph.collection_def[FROZEN].node_list.value
+            if FROZEN in meta_graph.collection_def
+            else ()
+        )
         self._functions = {
             function.signature.name: function
             for function in self._graph.library.function
@@ -99,7 +106,12 @@ class ServedGraph:
 
     @functools.cached_property
     def weights(self) -> dict[str, np.ndarray]:
-        """Every stored variable by its checkpoint key; read from disk once."""
+        """Every stored weight by its checkpoint key, or by its constant's name."""
+        if self._frozen:
+            return {
+                name: tf.make_ndarray(self._nodes[name].attr["value"].tensor)
+                for name in sorted(self._frozen)
+            }
         return _read_weights(self.folder)
 
     def nodes(self, signature: str) -> Iterator[Node]:
@@ -133,14 +145,14 @@ class ServedGraph:
                 yield self._node(proto, f"{name}/{proto.name}", must_compile)
 
     def needed_weight_bytes(self) -> int:
-        """Bytes of all variables that some signature reads, each counted once."""
+        """Bytes of all weights that some signature reads, each counted once."""
         needed: dict[str, int] = {}
         for signature in self.signatures:
             for node in self.nodes(signature):
                 if node.op == "VarHandleOp":
-                    shape = tf.TensorShape(node.proto.attr["shape"].shape)
-                    dtype = tf.as_dtype(node.proto.attr["dtype"].type)
-                    needed[node.where] = (shape.num_elements() or 0) * dtype.size
+                    needed[node.where] = variable_bytes(node.proto)
+                elif node.where in self._frozen:
+                    needed[node.where] = self.weights[node.where].nbytes
         return sum(needed.values())
 
     def _node(self, proto: Any, where: str, in_compiled_function: bool) -> Node:
@@ -152,6 +164,12 @@ class ServedGraph:
             device=proto.device,
             proto=proto,
         )
+
+
+def variable_bytes(node: Any) -> int:
+    """Bytes of the variable that a `VarHandleOp` stands for."""
+    shape = tf.TensorShape(node.attr["shape"].shape)
+    return int((shape.num_elements() or 0) * tf.as_dtype(node.attr["dtype"].type).size)
 
 
 def resolve_version(path: PathLike) -> Path:

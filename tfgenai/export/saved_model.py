@@ -30,6 +30,7 @@ from tfgenai.export.card import (
     make_card,
     to_markdown,
 )
+from tfgenai.export.freeze import freeze_saved_model
 from tfgenai.export.graph import ServedGraph, version_folders
 from tfgenai.export.quantize import Int8Weights, check_quantization
 from tfgenai.export.warmup import WARMUP_FILE, write_warmup
@@ -50,6 +51,7 @@ def export_saved_model(
     licence: str | None = None,
     notes: str | None = None,
     quantize: str | None = None,
+    optimize: bool = False,
 ) -> Path:
     """Exports a model for an unmodified TensorFlow Serving.
 
@@ -75,6 +77,9 @@ def export_saved_model(
         quantize: `"int8"` rounds large weights to 8 bits, which makes the export about
             a quarter as large; `rounded_weights` tells what it costs. None for no
             rounding.
+        optimize: make the weights constants of the graph, which a server then does
+            more with while it loads it; small models answer a tenth to a fifth sooner.
+            `compare_variants` measures it. At most 2 GB.
 
     Returns:
         The version folder, `<path>/<version>/`.
@@ -102,6 +107,8 @@ def export_saved_model(
         with atomic_folder(target) as beside:
             with model.ema.applied(), _stored(model, quantize):
                 _write_graph(model, chosen, beside)
+            if optimize:
+                freeze_saved_model(beside)
             main = next(iter(chosen))
             write_warmup(
                 beside / WARMUP_FILE,
@@ -122,6 +129,7 @@ def export_saved_model(
                 licence=licence,
                 notes=notes,
                 quantize=quantize,
+                optimize=optimize,
             )
             _write_card(beside, card)
             _refuse_broken(graph)

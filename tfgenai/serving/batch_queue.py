@@ -23,9 +23,10 @@ _LONG_SECONDS = 0.05
 # time take as long as one after the other, and what comes in meanwhile joins.
 _BESIDE_SECONDS = 0.005
 # Where several ask at a time, those that were just answered ask again soon, but gRPC
-# hands over one request at a turn of the loop: as many as before are waited for, at
-# most this long. One who asks alone never waits.
-_LINGER_SECONDS = 0.002
+# hands over one request at a turn of the loop: as many as before are waited for, until
+# none came in for a moment, at most this long. One who asks alone never waits.
+_LINGER_SECONDS = 0.005
+_MOMENT_SECONDS = 0.0005
 # What the last run says of the next one.
 _NEWEST_SHARE = 0.3
 
@@ -67,7 +68,7 @@ class BatchQueue:
         self.num_running = 0
         self.run_seconds = 0.0
         self.num_in_run = 0
-        self.num_runs = 0
+        self.num_small = 0
         self.crowd = 1.0
         self.used = time.monotonic()
 
@@ -81,12 +82,16 @@ class BatchQueue:
         """
         if self.rows >= full:
             return 0.0
-        window = 0.0
+        waited = now - self.tasks[0].arrived
         if self.num_running:
-            window = max(timeout, _BESIDE_SECONDS)
-        elif self.crowd > 1.5 and len(self.tasks) < self.crowd + 1:
-            window = max(timeout, _LINGER_SECONDS)
-        return window - (now - self.tasks[0].arrived)
+            return max(timeout, _BESIDE_SECONDS) - waited
+        if self.crowd > 1.5 and len(self.tasks) < self.crowd + 1:
+            paused = now - self.tasks[-1].arrived
+            return min(
+                max(timeout, _LINGER_SECONDS) - waited,
+                max(timeout, _MOMENT_SECONDS) - paused,
+            )
+        return -waited
 
     def began(self, num_tasks: int) -> None:
         """Notes that a run of so many tasks begins."""
@@ -99,14 +104,23 @@ class BatchQueue:
         """Notes that a run of so many tasks has ended, and how long it took."""
         self.num_running -= 1
         self.num_in_run -= num_tasks
-        self.num_runs += 1
         self.used = time.monotonic()
         self.run_seconds += _NEWEST_SHARE * (seconds - self.run_seconds)
+        self.num_small = self.num_small + 1 if self.run_seconds < _QUICK_SECONDS else 0
+
+    @property
+    def is_small(self) -> bool:
+        """Whether its last run took about as long as it takes to wake a thread."""
+        return self.num_small > 0
 
     @property
     def is_quick(self) -> bool:
-        """Whether its runs take about as long as it takes to wake a thread."""
-        return self.num_runs >= _RUNS_TO_KNOW and self.run_seconds < _QUICK_SECONDS
+        """Whether that can be relied upon.
+
+        The first run of a small one in a single thread has TensorFlow prepare the graph
+        once more, which must not happen on the event loop.
+        """
+        return self.num_small >= _RUNS_TO_KNOW
 
     @property
     def is_long(self) -> bool:

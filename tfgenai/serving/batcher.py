@@ -243,7 +243,7 @@ class Batcher:
 
     def _start(self, queue: BatchQueue, tasks: list[Task]) -> None:
         loop = asyncio.get_running_loop()
-        is_long = queue.is_long
+        is_long, is_small = queue.is_long, queue.is_small
         self._free -= 1
         self._long_running += is_long
         queue.began(len(tasks))
@@ -254,7 +254,7 @@ class Batcher:
             queue.model, rows, padded - rows, [now - task.arrived for task in tasks]
         )
         if queue.is_quick:
-            self._finish(queue, tasks, *_timed_run(tasks, padded), is_long)
+            self._finish(queue, tasks, *_timed_run(tasks, padded, here=True), is_long)
             return
 
         # Held while it runs, even if all who asked go away.
@@ -266,7 +266,7 @@ class Batcher:
                 task.call.servable.release()
 
         def work() -> None:
-            results, seconds = _timed_run(tasks, padded)
+            results, seconds = _timed_run(tasks, padded, here=is_small)
             let_go()
             loop.call_soon_threadsafe(
                 self._finish, queue, tasks, results, seconds, is_long
@@ -298,28 +298,32 @@ class Batcher:
 
 
 def _timed_run(
-    tasks: Sequence[Task], padded: int
+    tasks: Sequence[Task], padded: int, *, here: bool = False
 ) -> tuple[list[Outputs | BaseException], float]:
     start = time.perf_counter()
-    results = _run(tasks, padded)
+    results = _run(tasks, padded, here)
     seconds = time.perf_counter() - start
     for task in tasks:
         task.call.run_seconds = seconds
     return results, seconds
 
 
-def _run(tasks: Sequence[Task], padded: int) -> list[Outputs | BaseException]:
+def _run(
+    tasks: Sequence[Task], padded: int, here: bool
+) -> list[Outputs | BaseException]:
     try:
-        return list(_run_as_one(tasks, padded))
+        return list(_run_as_one(tasks, padded, here))
     except Exception as error:
         if len(tasks) == 1:
             return [error]
     # A bad request must not fail those that it was put together with.
-    return [_run([task], task.rows)[0] for task in tasks]
+    return [_run([task], task.rows, here)[0] for task in tasks]
 
 
-def _run_as_one(tasks: Sequence[Task], padded: int) -> list[dict]:
+def _run_as_one(tasks: Sequence[Task], padded: int, here: bool) -> list[dict]:
     call = tasks[0].call
     inputs = merge([task.inputs for task in tasks], padded)
-    outputs = call.servable.run(call.signature, inputs, call.outputs)
+    outputs = call.servable.run(
+        call.signature, inputs, call.outputs, in_this_thread=here
+    )
     return split(outputs, [task.rows for task in tasks], padded)

@@ -11,7 +11,7 @@ from tfgenai.serving import codes, json_tensors, json_text
 from tfgenai.serving.calls import Call
 from tfgenai.serving.config import Settings
 from tfgenai.serving.manager import ModelManager
-from tfgenai.serving.reading import asked_for, model_spec, opened, parse_message
+from tfgenai.serving.reading import asked_for, model_spec_bytes, opened, parse_message
 from tfgenai.serving.request_record import RequestRecord
 from tfgenai.serving.servable import Servable
 from tfgenai.serving.signature import (
@@ -68,7 +68,7 @@ class PredictRequests:
                 max_rows=self._settings.max_request_rows,
             )
             wanted = signature.choose_outputs(list(request.output_filter))
-            spec = model_spec(servable, signature.name).SerializeToString()
+            spec = model_spec_bytes(servable.name, servable.version, signature.name)
             write = functools.partial(_message, spec)
             return self._call(servable, signature, inputs, wanted, write, record)
 

@@ -1,6 +1,7 @@
 """What reading a request begins with: its message, and the version that it asks for."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -67,6 +68,14 @@ def opened(
     except BaseException:
         servable.release()
         raise
+
+
+@functools.lru_cache(maxsize=256)
+def model_spec_bytes(name: str, version: int, signature_name: str) -> bytes:
+    """The bytes of the `ModelSpec` of an answer, which is the same for many."""
+    spec = model_pb2.ModelSpec(name=name, signature_name=signature_name)
+    spec.version.value = version
+    return bytes(spec.SerializeToString())
 
 
 def model_spec(servable: Servable, signature_name: str = "") -> Any:

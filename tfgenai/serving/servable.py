@@ -52,7 +52,7 @@ class Servable:
         self._users = 0
         self.warmup_seconds: float | None = None
         self._retired = False
-        self._callables: dict[tuple[str, tuple[str, ...]], Callable[..., Any]] = {}
+        self._callables: dict[tuple[Any, ...], Callable[..., Any]] = {}
         session = config_pb2.ConfigProto()
         session.gpu_options.allow_growth = True
         session.intra_op_parallelism_threads = settings.tensorflow_session_parallelism
@@ -85,6 +85,8 @@ class Servable:
         signature: ServedSignature,
         inputs: Mapping[str, np.ndarray],
         outputs: tuple[str, ...],
+        *,
+        in_this_thread: bool = False,
     ) -> dict[str, np.ndarray]:
         """Answers one call.
 
@@ -92,6 +94,8 @@ class Servable:
             signature: one of this servable's.
             inputs: an array for each of its inputs, checked.
             outputs: names of the outputs to compute.
+            in_this_thread: begin no operation in another thread. Small graphs are done
+                sooner so: a fifth of their time goes by until threads are woken.
 
         Returns:
             Arrays by name.
@@ -99,7 +103,7 @@ class Servable:
         Raises:
             ServingError: with the graph's own code and words if it fails.
         """
-        call = self._callable(signature, outputs)
+        call = self._callable(signature, outputs, in_this_thread)
         try:
             values = call(*(inputs[name] for name in signature.inputs))
         except tf.errors.OpError as error:
@@ -167,14 +171,16 @@ class Servable:
         return signatures
 
     def _callable(
-        self, signature: ServedSignature, outputs: tuple[str, ...]
+        self, signature: ServedSignature, outputs: tuple[str, ...], in_this_thread: bool
     ) -> Callable[..., Any]:
-        key = (signature.name, outputs)
+        key = (signature.name, outputs, in_this_thread)
         call = self._callables.get(key)
         if call is None:
             options = config_pb2.CallableOptions()
             options.feed.extend(each.tensor for each in signature.inputs.values())
             options.fetch.extend(signature.outputs[name].tensor for name in outputs)
+            if in_this_thread:
+                options.run_options.inter_op_thread_pool = -1
             # A third of the time of Session.run, which looks at every feed anew.
             call = self._session._make_callable_from_options(options)
             with self._lock:

@@ -118,7 +118,7 @@ class Server:
             ServingError: if a model cannot be served.
             ConfigError: if a model has no version or a port cannot be bound.
         """
-        self._loop = asyncio.new_event_loop()
+        self._loop = _new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="tfgenai-serving-loop", daemon=True
         )
@@ -234,6 +234,15 @@ class Server:
         if self._loop is None:
             raise RuntimeError("the event loop is not running")
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's, which has no release for Windows, or else Python's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 def _check_ports(port: int, rest_api_port: int) -> None:

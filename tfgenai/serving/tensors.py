@@ -4,6 +4,7 @@ The functions take the official messages and our own alike: only field names are
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -180,7 +181,7 @@ def encode_typed(array: np.ndarray) -> bytes:
         ServingError: INVALID_ARGUMENT for a type that has no place on the wire.
     """
     kind = _kind_of_array(array)
-    parts = [varint(_DTYPE << 3), varint(kind.number), _encode_shape(array.shape)]
+    parts = [_encode_head(kind.number, array.shape)]
     if kind.dtype == "string":
         for item in array.ravel().tolist():
             parts.append(packed_field(kind.field_number, _as_bytes(item)))
@@ -199,12 +200,15 @@ def _kind_of_array(array: np.ndarray) -> Kind:
     return kind
 
 
-def _encode_shape(shape: Sequence[int]) -> bytes:
+# Nearly all answers are of the same few shapes.
+@functools.lru_cache(maxsize=256)
+def _encode_head(kind_number: int, shape: tuple[int, ...]) -> bytes:
     dims = (
         packed_field(_SHAPE_DIM, varint(_DIM_SIZE << 3) + varint(size) if size else b"")
         for size in shape
     )
-    return packed_field(_SHAPE, b"".join(dims))
+    kind = varint(_DTYPE << 3) + varint(kind_number)
+    return kind + packed_field(_SHAPE, b"".join(dims))
 
 
 def _packed_values(array: np.ndarray, kind: Kind) -> bytes:

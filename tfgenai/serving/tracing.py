@@ -39,7 +39,12 @@ class Tracing:
         Args:
             record: of the request; what it holds in the end becomes attributes.
         """
-        if self._trace is None:
+        trace = self._trace
+        # Without a configuration a span that nobody sees would take longer than all
+        # else that is done for a small request.
+        if trace is None or isinstance(
+            trace.get_tracer_provider(), trace.ProxyTracerProvider
+        ):
             return contextlib.nullcontext()
         return self._span(record)
 

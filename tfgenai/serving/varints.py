@@ -2,6 +2,8 @@
 
 import numpy as np
 
+_SHORT = tuple(bytes((value,)) for value in range(0x80))
+
 
 def varint(value: int) -> bytes:
     r"""Encodes one non-negative integer.
@@ -11,7 +13,7 @@ def varint(value: int) -> bytes:
         b'\xac\x02'
     """
     if value < 0x80:
-        return bytes((value,))
+        return _SHORT[value]
     groups = bytearray()
     while value > 0x7F:
         groups.append(value & 0x7F | 0x80)

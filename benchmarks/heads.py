@@ -177,7 +177,10 @@ class Sentences(Speeches):
             if text[end] in MARKS and text[end - 1].isalpha()
         ]
         tokens = [self.tokenizer.encode(text[end - LENGTH : end]) for end, _ in ends]
-        return np.array(tokens, np.int32), np.array([m for _, m in ends], np.int32)
+        labels = np.array([mark for _, mark in ends], np.int32)
+        # As many of each: two of three sentences only tell.
+        rows = _of_each_class(labels, np.bincount(labels).min(), 0)
+        return np.array(tokens, np.int32)[rows], labels[rows]
 
 
 TASKS = {"digits": Digits, "speakers": Speakers, "sentences": Sentences}

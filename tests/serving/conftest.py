@@ -156,13 +156,14 @@ def start():
     """Starts `tfgenai serve`; all are stopped in the end."""
     started = []
 
-    def run(*flags):
+    def run(*flags, stderr=None):
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tfgenai", "serve"),
                 *("--port=0", "--rest_api_port=0", "--json", *flags),
             ],
             stdout=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
         started.append(process)

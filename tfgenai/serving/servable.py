@@ -25,6 +25,7 @@ WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
 _INIT_OP = "__saved_model_init_op"
 _MAX_WARMUP_RECORDS = 1000
+_MAX_GRAPH_BYTES = 2**31  # as protocol buffers
 # Compiled choices of outputs that are kept for each version.
 _MAX_CALLABLES = 64
 
@@ -148,6 +149,12 @@ class Servable:
 
     def _load(self, folder: Path) -> Any:
         tags = self._settings.saved_model_tags.split(",")
+        graph = folder / "saved_model.pb"
+        if graph.is_file() and graph.stat().st_size > _MAX_GRAPH_BYTES:
+            raise codes.invalid(
+                f"{graph.name} has {graph.stat().st_size} bytes, more than the "
+                f"{_MAX_GRAPH_BYTES} that a graph can have"
+            )
         with self._session.graph.as_default(), _without_deprecations():
             meta_graph = tf.compat.v1.saved_model.loader.load(
                 self._session, tags, str(folder)

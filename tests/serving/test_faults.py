@@ -10,7 +10,6 @@ import shutil
 import time
 import urllib.request
 
-import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2

@@ -70,7 +70,7 @@ def serving(folder: Path, *flags: str):
     command += ["--port=0", "--rest_api_port=0", *flags]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield json.loads(process.stdout.readline())
+            yield json.loads(process.stdout.readline()) | {"pid": process.pid}
         finally:
             process.terminate()
 

@@ -162,7 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--reloads", type=int, default=50)
-    parser.add_argument("--write", action="store_true", help="write results/")
+    parser.add_argument("--write", action="store_true", help="write soak.json")
     options = parser.parse_args()
     flags = ["--enable_batching", f"--batching_parameters_file={BATCHING}"]
     with tempfile.TemporaryDirectory() as name:
@@ -187,7 +187,7 @@ def main() -> None:
         **describe_machine(),
     }
     if options.write:
-        (RESULTS / "soak.json").write_text(json.dumps(result, indent=1) + "\n")
+        (RESULTS.parent / "soak.json").write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result))
 
 

@@ -4,6 +4,7 @@ import concurrent.futures
 import re
 import shutil
 import socket
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -389,3 +390,15 @@ def test_outputs_are_held_against_the_reference(exports, tmp_path, images_of):
         for _ in range(8):
             ask(client, np.full(128, 9))
         assert drift(server)["images_mean"] > 0.5
+
+
+@pytest.mark.parametrize("has_uvloop", [True, False])
+def test_it_answers_with_and_without_uvloop(folder, monkeypatch, has_uvloop):
+    if not has_uvloop:
+        monkeypatch.setitem(sys.modules, "uvloop", None)
+    with _start(folder) as server:
+        assert type(server._loop).__module__.startswith("uvloop") == has_uvloop
+        for address in (server.address, server.rest_address):
+            protocol = "grpc" if address == server.address else "rest"
+            with Client(address, model="linear", protocol=protocol) as client:
+                assert _ask(client) == 3.0

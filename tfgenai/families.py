@@ -55,9 +55,11 @@ def load_model(
 
 
 def _import_what_it_needs(path: str | os.PathLike[str]) -> None:
-    """Registers the classes of fine-tuning, which few files hold and many import."""
+    """Registers the classes of adapted models, which few files hold."""
     with contextlib.suppress(OSError, KeyError, zipfile.BadZipFile):
         with zipfile.ZipFile(path) as archive:
             config = archive.read("config.json")
         if b'"tfgenai.finetune.' in config:
-            import tfgenai.finetune.saved  # noqa: F401
+            import tfgenai.finetune.saved
+        if b'"tfgenai.layers.adaptation"' in config:
+            import tfgenai.layers.adaptation  # noqa: F401

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -102,3 +104,21 @@ def _edited(data, **changes):
         safetensors.numpy.load(data),
         {"adapter": json.dumps({**description, **changes})},
     )
+
+
+@pytest.mark.slow
+def test_a_fresh_process_loads_a_model_with_adapters(tmp_path):
+    model = tg.VAE((8, 8, 1), 4, hidden_units=(16,))
+    apply_lora(model, rank=2, verbose=False)
+    model.save(tmp_path / "model.keras")
+    code = (
+        "import sys, tfgenai as tg; model = tg.load_model(sys.argv[1]);"
+        "print(len(model.trainable_variables))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "model.keras")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(answer.stdout) == len(model.trainable_variables) > 0

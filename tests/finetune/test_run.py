@@ -80,23 +80,29 @@ def test_feedback_in_one_command(language_model, tmp_path):
         Preference(prompt=p, chosen="aaa", rejected="zzz") for p in "abcdefghijklmnop"
     ]
     file = write_preferences(tmp_path / "feedback.jsonl", pairs)
-    result = CliRunner().invoke(
-        cli,
-        [
-            "finetune",
-            *("--base", str(language_model), "--feedback", str(file)),
-            *("--export-to", str(tmp_path / "served")),
-            *("--epochs", "8", "--set", "learning_rate=0.01"),
-            *("--set", "feedback.max_new_tokens=4", "--set", "feedback.batch_size=4"),
-            *("--output", str(tmp_path / "run")),
-        ],
-    )
+    command = [
+        "finetune",
+        *("--base", str(language_model), "--feedback", str(file)),
+        *("--export-to", str(tmp_path / "served")),
+        *("--epochs", "8", "--set", "learning_rate=0.01"),
+        *("--set", "feedback.max_new_tokens=4", "--set", "feedback.batch_size=4"),
+        *("--output", str(tmp_path / "run")),
+    ]
+    result = CliRunner().invoke(cli, command)
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["after"]["accuracy"] == 1.0
     assert report["after"]["margin"] > report["before"]["margin"]
     assert (tmp_path / "served" / "1" / "saved_model.pb").is_file()
-    assert "kl:" in result.output
+    assert "kl to the base" in result.output
+    # The same again trains nothing; feedback that came in since is not passed over.
+    again = CliRunner().invoke(cli, command)
+    assert "finished before" in again.output
+    write_preferences(file, pairs[:-1])
+    late = CliRunner().invoke(cli, command)
+    assert late.exit_code != 0
+    assert "has changed since" in late.output
+    assert [each.name for each in (tmp_path / "served").iterdir()] == ["1"]
 
 
 @pytest.mark.slow
@@ -152,8 +158,27 @@ def test_a_folder_of_others_is_refused(language_model, tmp_path):
     (tmp_path / "other").mkdir()
     config = FinetuneRecipe.from_dict({**recipe, "seed": 3}).to_yaml()
     (tmp_path / "other" / "config.yaml").write_text(config)
+    (tmp_path / "other" / "model.keras").write_bytes(b"learned")
     with pytest.raises(ConfigError, match="another"):
         finetune(recipe, tmp_path / "other")
+
+
+def test_what_failed_before_it_learned_stands_in_nobodys_way(language_model, tmp_path):
+    for name in ("missing_one", "missing_two"):
+        recipe = _recipe(language_model, data={"name": name})
+        with pytest.raises(DataError, match=name):
+            finetune(recipe, tmp_path / "run")
+
+
+def test_names_of_runs_tell_what_was_learned():
+    for flags, name in (
+        (["--data", "my/texts"], "lm_texts"),
+        (["--feedback", "f.jsonl"], "lm_feedback"),
+    ):
+        shown = CliRunner().invoke(
+            cli, ["finetune", "--base", "runs/lm", *flags, "--show"]
+        )
+        assert f"name: {name}" in shown.output
 
 
 def test_the_command_asks_for_what_it_needs():

@@ -187,7 +187,8 @@ def model_command(
         click.echo(json.dumps(result))
         return
     if report is not None:
-        click.echo(f"{report}\n")
+        written = "constants, int8" if quantize else "constants"
+        click.echo(f"{report}\n\nWritten: {written}.")
     click.echo(f"{path}: {', '.join(card['signatures'])}")
     click.echo(f"Check it:  tfgenai export verify {folder} --model {file}", err=True)
     click.echo(f"Serve it:  tfgenai serve {folder}", err=True)

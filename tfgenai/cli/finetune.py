@@ -1,6 +1,7 @@
 """`tfgenai finetune`: a trained model becomes another: adapter, head, preferences."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,9 @@ def command(
         values: dict[str, Any] = {}
         for key, value in overrides.items():
             set_key(values, key, value)
-        values.setdefault("name", f"{Path(str(base)).stem}_finetuned")
+        learned = "feedback" if feedback else Path(str(data)).stem
+        name = re.sub(r"\W+", "_", f"{Path(str(base)).stem}_{learned}").strip("_")
+        values.setdefault("name", name)
         loaded = FinetuneRecipe.from_dict(values, source="flags")
     else:
         loaded = FinetuneRecipe.load(recipe, overrides=overrides)
@@ -85,9 +88,13 @@ def command(
         return
 
     from tfgenai.finetune.run import finetune
+    from tfgenai.train.run_folder import REPORT
 
-    report = finetune(loaded, output, verbose=not as_json)
     folder = output or Path("runs") / loaded.name
+    was_finished = (folder / REPORT).is_file()
+    report = finetune(loaded, output, verbose=not as_json)
+    if was_finished:
+        click.echo(f"{folder} was finished before; nothing was trained.", err=True)
     if as_json:
         click.echo(json.dumps({**report, "folder": str(folder)}))
         return
@@ -97,7 +104,7 @@ def command(
         for figure, value in (report.get(name) or {}).items():
             click.echo(f"{name} {figure}: {value:.4g}")
     if report.get("kl") is not None:
-        click.echo(f"kl: {report['kl']:.4g} nats an answer")
+        click.echo(f"kl to the base, by its own answers: {report['kl']:.4g} nats each")
     click.echo(f"Wrote {folder}")
     if report["export"]:
         click.echo(f"Exported {report['export']}")

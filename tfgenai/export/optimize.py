@@ -66,12 +66,13 @@ class VariantReport:
         ratio = self.one_thread_ratio
         if ratio <= _ONE_THREAD_RATIO:
             return (
-                f"One thread takes {ratio:.2f} times as long as all: with several "
-                "requests at a time, serve with --tensorflow_session_parallelism=1."
+                f"A run takes {ratio:.2f} times as long on one thread as on all. Where "
+                "many ask at a time, serve with --tensorflow_session_parallelism=1: "
+                "each run then leaves the other threads to other requests."
             )
         return (
-            f"One thread takes {ratio:.2f} times as long as all: leave "
-            "--tensorflow_session_parallelism as it is."
+            f"A run takes {ratio:.2f} times as long on one thread as on all: leave the "
+            "server's --tensorflow_session_parallelism as it is."
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tfgenai.core.storage import (
     PathLike,
     read_json,
     require_writable_folder,
+    sha256_of_file,
     write_json,
     write_text,
 )
@@ -52,7 +53,7 @@ def finetune(
     The folder holds `config.yaml`, `model.keras` (of an adapter, with it beside the
     base), `adapter.safetensors` where one was trained, and `report.json`. A run that
     was stopped while it trained an adapter goes on when the same recipe is run again; a
-    finished one returns its report at once.
+    finished one returns its report at once, unless its feedback has changed since.
 
     Args:
         recipe: a `FinetuneRecipe`, its values, or a file's path.
@@ -89,7 +90,7 @@ def finetune(
     require_writable_folder(path)
     write_text(path / CONFIG, recipe.to_yaml())
     started = time.perf_counter()
-    digest = base_hash(base)
+    digest, feedback_digest = base_hash(base), _feedback_hash(recipe)
     figures, model = _TASKS[str(recipe.task)](recipe, base, path, verbose)
     exported = figures.pop("export", None)
     if recipe.export_to is not None and exported is None:
@@ -99,6 +100,7 @@ def finetune(
         "task": recipe.task,
         "base": recipe.base,
         "base_sha256": digest,
+        "feedback_sha256": feedback_digest,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seed": recipe.seed,
         "model_file": MODEL,
@@ -132,6 +134,8 @@ def _look(path: Path, recipe: FinetuneRecipe) -> dict[str, Any] | None:
         )
     if not (path / CONFIG).is_file():
         return None
+    if [entry.name for entry in path.iterdir()] == [CONFIG]:
+        return None  # it stopped before anything was learned
     there = FinetuneRecipe.load(path / CONFIG)
     if there != recipe:
         raise ConfigError(
@@ -140,8 +144,20 @@ def _look(path: Path, recipe: FinetuneRecipe) -> dict[str, Any] | None:
         )
     if (path / REPORT).is_file() and (path / MODEL).is_file():
         report: dict[str, Any] = read_json(path / REPORT)
+        learned = report.get("feedback_sha256")
+        if learned is not None and learned != _feedback_hash(recipe):
+            raise ConfigError(
+                f"The feedback that the run in {str(path)!r} learned was expected. "
+                f"Received: {_given(recipe.feedback).file!r}, which has changed since. "
+                "Choose another --output to learn from what it says now."
+            )
         return report
     return None
+
+
+def _feedback_hash(recipe: FinetuneRecipe) -> str | None:
+    file = None if recipe.feedback is None else Path(recipe.feedback.file)
+    return sha256_of_file(file) if file is not None and file.is_file() else None
 
 
 def _train_adapter(

@@ -173,12 +173,13 @@ def test_what_failed_before_it_learned_stands_in_nobodys_way(language_model, tmp
 def test_names_of_runs_tell_what_was_learned():
     for flags, name in (
         (["--data", "my/texts"], "lm_texts"),
+        (["--data", "texts/*.txt"], "lm"),
         (["--feedback", "f.jsonl"], "lm_feedback"),
     ):
         shown = CliRunner().invoke(
             cli, ["finetune", "--base", "runs/lm", *flags, "--show"]
         )
-        assert f"name: {name}" in shown.output
+        assert f"name: {name}\n" in shown.output
 
 
 def test_the_command_asks_for_what_it_needs():

@@ -78,7 +78,8 @@ def command(
         for key, value in overrides.items():
             set_key(values, key, value)
         learned = "feedback" if feedback else Path(str(data)).stem
-        name = re.sub(r"\W+", "_", f"{Path(str(base)).stem}_{learned}").strip("_")
+        name = f"{Path(str(base)).stem}_{learned}"
+        name = re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("_")
         values.setdefault("name", name)
         loaded = FinetuneRecipe.from_dict(values, source="flags")
     else:

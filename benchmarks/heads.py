@@ -197,18 +197,18 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(exist_ok=True)
     path = RESULTS.parent / "heads.json"
-    for name in options.tasks:
-        result = run_task(name, options)
-        found = json.loads(path.read_text()) if path.exists() else {"tasks": {}}
-        found["tasks"][name] = result  # the others stay as they were
-        found |= {"name": "heads"} | describe_machine()
+    found = json.loads(path.read_text()) if path.exists() else {"tasks": {}}
+    found |= {"name": "heads"} | describe_machine()
+    for name in options.tasks:  # the others stay as they were
+        found["tasks"][name] = run_task(name, options)
         if options.write:
             path.write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found))
 
 
 def run_task(name: str, options: argparse.Namespace) -> dict:
-    task, path = TASKS[name](), options.folder / f"{name}.keras"
+    task = TASKS[name]()
+    path = options.folder / f"{name}_{options.pretraining_steps}_steps.keras"
     result: dict = {"num_labels": task.num_classes * task.per_class}
     result["num_test"] = len(task.test[1])
     result["pretraining_steps"] = options.pretraining_steps

@@ -3,9 +3,9 @@
 An MLP VAE, a GPT at mixed lengths and a diffusion model at mixed steps are asked over
 gRPC and REST all the while; every few thousand requests a model gets a new version, and
 the one before the last is removed. Every answer is checked: its rows, no error, and for
-a seed that is asked for again the same bytes, whatever the version (all are copies of
-one). The memory of the server is read at each reload; it is flat where the last quarter
-takes no more than a tenth over the second.
+a seed that is asked for again the same text, or the same pixels to 1e-4, whatever the
+version (all are copies of one). The memory of the server is read at each reload; it is
+flat where the last quarter takes no more than a tenth over the second.
 
 Writes soak.json: requests by kind, errors, reloads, memory in the course of time.
 """
@@ -30,7 +30,6 @@ SEEDS = 64
 # Of a hundred requests.
 SHARES = {"mlp": 94, "gpt": 4, "diffusion": 2}
 CALLERS = 12
-# The server's word for its memory.
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 

@@ -138,18 +138,25 @@ def test_what_would_help_is_measured_and_goes_into_the_card(
     variant = Variant("as it is", 9, {1: 2.5}, 0.0, None)
     asked = []
 
-    def compare_variants(model, *, serving_options):
-        asked.append(serving_options)
+    def compare_variants(model, *, signature, serving_options):
+        asked.append((signature, serving_options))
         return VariantReport((variant,), 1.0)
 
+    def check_export(model, path, **arguments):
+        asked.append(arguments)
+
     monkeypatch.setattr("tfgenai.export.compare_variants", compare_variants)
+    monkeypatch.setattr("tfgenai.export.check_export", check_export)
     (tmp_path / "x.keras").write_text("")
     given = ("--to", tmp_path / "m", "--optimize", "--num-steps", 9, "--notes", "Mine.")
     result = invoke(tmp_path / "x.keras", *given, "--json")
     assert result.exit_code == 0, result.output
     ((_, _, arguments),) = exports
     assert arguments["optimize"] is True
-    assert asked == [arguments["serving_options"]] == [{"num_steps": 9}]
+    assert arguments["serving_options"] == {"num_steps": 9}
+    # First whether it may be done at all, then the minutes of measuring.
+    given = {"version": None, "signatures": None, "num_steps": 9}
+    assert asked == [given, (None, {"num_steps": 9})]
     assert arguments["notes"].startswith("Mine.\n\n| export ")
     found = json.loads(result.stdout)["optimization"]
     assert found["variants"][0]["milliseconds"] == {"1": 2.5}

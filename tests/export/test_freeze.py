@@ -7,6 +7,7 @@ import tensorflow as tf
 import tfgenai as tg
 from tfgenai.core.errors import ExportError
 from tfgenai.export import freeze
+from tfgenai.export.card import CARD_MARKDOWN
 from tfgenai.export.graph import ServedGraph, folder_bytes
 
 
@@ -54,7 +55,9 @@ def test_each_weight_is_kept_once_and_no_variable(exported):
     as_bytes = [sorted(v.tobytes() for v in w.values()) for w in (variables, constants)]
     assert as_bytes[0] == as_bytes[1]
     assert graphs[0].needed_weight_bytes() == graphs[1].needed_weight_bytes() > 0
-    assert not (frozen / "variables").exists()
+    for gone in ("variables", "fingerprint.pb"):
+        assert (whole / gone).exists()
+        assert not (frozen / gone).exists()
     ops = {node.op for name in graphs[1].signatures for node in graphs[1].nodes(name)}
     assert not ops & {"VarHandleOp", "ReadVariableOp"}
     assert folder_bytes(frozen) < 1.1 * folder_bytes(whole)
@@ -66,9 +69,7 @@ def test_it_keeps_the_export_rules_and_is_proved_like_any_other(exported):
     report = tg.export.verify(frozen, model=gpt)
     assert report.ok, str(report)
     assert tg.export.read_card(frozen)["weights"]["constants"] is True
-    assert (
-        "constants of the graph" in (frozen / "assets.extra/model_card.md").read_text()
-    )
+    assert "All weights are constants" in (frozen / CARD_MARKDOWN).read_text()
 
 
 def test_too_many_weights_for_one_file_are_refused_and_leave_nothing(

@@ -72,9 +72,12 @@ def test_differences_by_hand():
     one = {"images": np.zeros((2, 2), np.float32), "count": np.array([1, 2])}
     other = {
         "images": np.array([[3, 0], [0, 4]], np.float32),
-        "count": np.array([0, 0]),
+        "count": np.array([0, 2]),
     }
     assert _difference(one, other) == pytest.approx(2.5)
+    assert _difference({"count": one["count"]}, {"count": other["count"]}) == 0.5
+    other["images"][0, 0] = np.nan
+    assert np.isnan(_difference(one, other))
     texts = [{"texts": np.array(t, object)} for t in ([b"a", b"b"], [b"a", b"c"])]
     assert _difference(*texts) == 0.5
     apart = [{"images": np.full((64, 4), v, np.float32)} for v in (0.0, 1.0)]

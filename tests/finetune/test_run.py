@@ -173,7 +173,7 @@ def test_what_failed_before_it_learned_stands_in_nobodys_way(language_model, tmp
 def test_names_of_runs_tell_what_was_learned():
     for flags, name in (
         (["--data", "my/texts"], "lm_texts"),
-        (["--data", "texts/*.txt"], "lm"),
+        (["--data", "texts/*.txt"], "lm_finetuned"),
         (["--feedback", "f.jsonl"], "lm_feedback"),
     ):
         shown = CliRunner().invoke(

@@ -79,3 +79,10 @@ def test_without_the_package_nothing_is_done(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", refuse)
     with Tracing().request(RequestRecord("predict", "GRPC")) as span:
         assert span is None
+
+
+def test_without_a_configuration_there_is_no_span(monkeypatch):
+    provider = trace.ProxyTracerProvider()
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    with Tracing().request(RequestRecord("predict", "GRPC")) as span:
+        assert span is None

@@ -146,7 +146,13 @@ def model_command(
         "token_buckets": _parse_buckets("--token-buckets", token_buckets),
         "chunk_tokens": chunk_tokens,
     }
-    from tfgenai.export import compare_variants, export_saved_model, read_card
+    from tfgenai.export import (
+        check_export,
+        compare_variants,
+        export_saved_model,
+        read_card,
+    )
+    from tfgenai.export.optimize import CONSTANTS, INT8
 
     file = model_file(model)
     loaded = _load(file)
@@ -154,8 +160,12 @@ def model_command(
     given = {k: v for k, v in options.items() if v is not None}
     report = None
     if optimize:
+        check_export(
+            loaded, folder, version=version, signatures=signatures or None, **given
+        )
         click.echo("Measuring ...", err=True)
-        report = compare_variants(loaded, serving_options=given)
+        main = signatures[0] if signatures else None
+        report = compare_variants(loaded, signature=main, serving_options=given)
         notes = "\n\n".join([*([notes] if notes else []), str(report)])
     click.echo(f"Exporting {file} ...", err=True)
     path = export_saved_model(
@@ -187,7 +197,7 @@ def model_command(
         click.echo(json.dumps(result))
         return
     if report is not None:
-        written = "constants, int8" if quantize else "constants"
+        written = INT8 if quantize else CONSTANTS
         click.echo(f"{report}\n\nWritten: {written}.")
     click.echo(f"{path}: {', '.join(card['signatures'])}")
     click.echo(f"Check it:  tfgenai export verify {folder} --model {file}", err=True)

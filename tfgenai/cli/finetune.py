@@ -77,10 +77,8 @@ def command(
         values: dict[str, Any] = {}
         for key, value in overrides.items():
             set_key(values, key, value)
-        learned = "feedback" if feedback else Path(str(data)).stem
-        name = f"{Path(str(base)).stem}_{learned}"
-        name = re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("_")
-        values.setdefault("name", name)
+        learned = "feedback" if feedback else _word(str(data)) or "finetuned"
+        values.setdefault("name", f"{_word(str(base)) or 'base'}_{learned}")
         loaded = FinetuneRecipe.from_dict(values, source="flags")
     else:
         loaded = FinetuneRecipe.load(recipe, overrides=overrides)
@@ -88,11 +86,10 @@ def command(
         click.echo(json.dumps(loaded.to_dict()) if as_json else loaded.to_yaml())
         return
 
-    from tfgenai.finetune.run import finetune
-    from tfgenai.train.run_folder import REPORT
+    from tfgenai.finetune.run import finetune, is_finished
 
     folder = output or Path("runs") / loaded.name
-    was_finished = (folder / REPORT).is_file()
+    was_finished = is_finished(folder)
     report = finetune(loaded, output, verbose=not as_json)
     if was_finished:
         click.echo(f"{folder} was finished before; nothing was trained.", err=True)
@@ -109,3 +106,8 @@ def command(
     click.echo(f"Wrote {folder}")
     if report["export"]:
         click.echo(f"Exported {report['export']}")
+
+
+def _word(path: str) -> str:
+    """What a path is called, of letters that the name of a run may have."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", Path(path).stem).strip("._-")

@@ -5,7 +5,7 @@ from tfgenai.export.optimize import Variant, VariantReport, compare_variants
 from tfgenai.export.quantize import rounded_weights
 from tfgenai.export.report import Check, VerifyReport
 from tfgenai.export.rules import Violation, check
-from tfgenai.export.saved_model import export_saved_model
+from tfgenai.export.saved_model import check_export, export_saved_model
 from tfgenai.export.verify import verify
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "VerifyReport",
     "Violation",
     "check",
+    "check_export",
     "compare_variants",
     "export_saved_model",
     "read_card",

@@ -186,7 +186,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
             else []
         ),
         *(
-            ["- They are constants of the graph, which cannot be trained further."]
+            ["- All weights are constants of the graph, and cannot be trained further."]
             if weights.get("constants")
             else []
         ),

@@ -53,10 +53,12 @@ def freeze_saved_model(folder: Path) -> None:
     )
     write_bytes(file, saved_model.SerializeToString())
     shutil.rmtree(folder / "variables")
+    # It tells of the graph and the checkpoint that were there.
+    (folder / "fingerprint.pb").unlink(missing_ok=True)
 
 
 def _kept_nodes(meta_graph: Any) -> list[str]:
-    """The nodes of all signatures, and those that fill tables."""
+    """The nodes of all signatures; what fills tables is one of them."""
     tensors = {
         info.name
         for definition in meta_graph.signature_def.values()

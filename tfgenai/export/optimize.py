@@ -1,10 +1,11 @@
 """What makes an export smaller or faster, measured: size, latency and what it costs."""
 
+import contextlib
 import dataclasses
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,11 @@ class Variant:
 
     Args:
         name: what it is.
-        bytes: of the folder, with the main signature alone.
+        bytes: of the folder, with the measured signature alone.
         milliseconds: median time of a run without a server, by rows.
         difference: root mean square of the difference to the outputs of the export as
-            it is, for the same inputs, in the outputs' units; for texts the share of
-            those that are not the same.
+            it is, for the same inputs, in the outputs' units; for texts and whole
+            numbers the share of those that are not the same.
         drift: distance, 0 to 1, of its outputs' scores from those of the export as it
             is: about 0 where only the details differ. None if there are no scores.
     """
@@ -108,6 +109,7 @@ class VariantReport:
 def compare_variants(
     model: GenerativeModel,
     *,
+    signature: str | None = None,
     serving_options: Mapping[str, Any] | None = None,
     batch_sizes: Sequence[int] = (1, 8),
     repeats: int = 5,
@@ -119,7 +121,8 @@ def compare_variants(
     are asked in turn, so that what else the machine does hits them alike.
 
     Args:
-        model: the model; its main signature is what is measured.
+        model: the model.
+        signature: the signature that is measured; None for the model's main one.
         serving_options: as `export_saved_model` takes them.
         batch_sizes: rows of the runs that are timed.
         repeats: runs of each, of which the median counts.
@@ -142,7 +145,7 @@ def compare_variants(
             f"batch_sizes={batch_sizes!r}, repeats={repeats}. Leave them out."
         )
     options = dict(serving_options or {})
-    main = next(iter(model.serving_signatures(**options)))
+    main = signature or next(iter(model.serving_signatures(**options)))
     ways: dict[str, dict[str, Any]] = {
         AS_IT_IS: {},
         CONSTANTS: {"optimize": True},
@@ -152,7 +155,9 @@ def compare_variants(
     # What the other signatures allow does not matter to the main one.
     own = {k: v for k, v in options.items() if k not in _OF_OTHERS}
     for share in _STEP_SHARES if sampler else ():
-        fewer = max(1, sampler.num_steps // share)
+        fewer = sampler.num_steps // share
+        if not fewer:
+            continue
         more = {"optimize": True, "serving_options": own | {"num_steps": fewer}}
         ways[f"{CONSTANTS}, {fewer} steps"] = more
     with tempfile.TemporaryDirectory(prefix="tfgenai-optimize-") as name:
@@ -172,8 +177,23 @@ def _measure(
     folders: Mapping[str, Path], main: str, batch_sizes: Sequence[int], repeats: int
 ) -> VariantReport:
     fields = read_card(folders[AS_IT_IS])["signatures"][main]["inputs"]
-    asks = {way: _loaded(folder, main) for way, folder in folders.items()}
-    one_thread = _loaded(folders[CONSTANTS], main, threads=1)
+    with contextlib.ExitStack() as stack:
+        asks = {
+            way: stack.enter_context(_loaded(folder, main))
+            for way, folder in folders.items()
+        }
+        one_thread = stack.enter_context(_loaded(folders[CONSTANTS], main, threads=1))
+        return _compare(folders, asks, one_thread, fields, batch_sizes, repeats)
+
+
+def _compare(
+    folders: Mapping[str, Path],
+    asks: Mapping[str, Callable[..., Any]],
+    one_thread: Callable[..., Any],
+    fields: Sequence[Mapping[str, Any]],
+    batch_sizes: Sequence[int],
+    repeats: int,
+) -> VariantReport:
     times: dict[tuple[str, int], list[float]] = {}
     for rows in batch_sizes:
         inputs = example_inputs(fields, rows)
@@ -206,7 +226,10 @@ def _measure(
     return VariantReport(variants, statistics.median(singles) / statistics.median(alls))
 
 
-def _loaded(folder: Path, signature: str, threads: int = 0) -> Callable[..., Any]:
+@contextlib.contextmanager
+def _loaded(
+    folder: Path, signature: str, threads: int = 0
+) -> Iterator[Callable[..., Any]]:
     from tfgenai.serving.config import Settings
     from tfgenai.serving.servable import Servable
 
@@ -219,7 +242,10 @@ def _loaded(folder: Path, signature: str, threads: int = 0) -> Callable[..., Any
     def ask(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return servable.run(served, inputs, tuple(served.outputs))
 
-    return ask
+    try:
+        yield ask
+    finally:
+        servable.retire()
 
 
 def _time(ask: Callable[..., Any], inputs: Mapping[str, np.ndarray]) -> float:
@@ -234,12 +260,12 @@ def _difference(
     """The largest of the outputs' differences."""
     found = [0.0]
     for name, array in one.items():
-        if array.dtype == object:
-            found.append(float(np.mean(array != other[name])))
-        elif array.dtype.kind == "f":
+        if array.dtype.kind == "f":
             apart = array.astype(np.float64) - other[name]
             found.append(float(np.sqrt(np.mean(apart**2))))
-    return max(found)
+        else:
+            found.append(float(np.mean(array != other[name])))
+    return float(np.max(found))  # where one is no number, neither is this
 
 
 def _drift(

@@ -136,6 +136,32 @@ def export_saved_model(
     return target
 
 
+def check_export(
+    model: Any,
+    path: PathLike,
+    *,
+    version: int | None = None,
+    signatures: Sequence[str] | Mapping[str, Signature] | None = None,
+    **serving_options: Any,
+) -> None:
+    """Refuses what `export_saved_model` would refuse, before any work is done.
+
+    Args:
+        model: as `export_saved_model` takes it, and so the others.
+        path: folder of the served model; it is made.
+        version: the version, or None.
+        signatures: names or signatures, or None.
+        **serving_options: what the model's `serving_options` takes.
+
+    Raises:
+        ExportError: as `export_saved_model`.
+        StorageError: if the folder cannot be written to.
+    """
+    _check_arguments(model, version, signatures, serving_options, ())
+    _refuse_taken(Path(path), version)
+    require_writable_folder(path)
+
+
 def _check_arguments(
     model: Any,
     version: Any,

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import keras
 
-from tfgenai.core.errors import ConfigError, StorageError
+from tfgenai.core.errors import ConfigError, DataError, StorageError
 from tfgenai.core.model import GenerativeModel
 from tfgenai.core.storage import (
     PathLike,
@@ -53,7 +53,7 @@ def finetune(
     The folder holds `config.yaml`, `model.keras` (of an adapter, with it beside the
     base), `adapter.safetensors` where one was trained, and `report.json`. A run that
     was stopped while it trained an adapter goes on when the same recipe is run again; a
-    finished one returns its report at once, unless its feedback has changed since.
+    finished one returns its report at once, but is refused if its feedback has changed.
 
     Args:
         recipe: a `FinetuneRecipe`, its values, or a file's path.
@@ -64,7 +64,8 @@ def finetune(
         What stands in `report.json`.
 
     Raises:
-        ConfigError: if the recipe has a mistake, or the folder is of another one.
+        ConfigError: if the recipe has a mistake, the folder is of another one, or a
+            finished run's feedback has changed since.
         CheckpointError: if the base is none.
         DataError: if data are missing or not usable.
         StorageError: if the folder is foreign or cannot be written to.
@@ -91,7 +92,13 @@ def finetune(
     write_text(path / CONFIG, recipe.to_yaml())
     started = time.perf_counter()
     digest, feedback_digest = base_hash(base), _feedback_hash(recipe)
-    figures, model = _TASKS[str(recipe.task)](recipe, base, path, verbose)
+    try:
+        figures, model = _TASKS[str(recipe.task)](recipe, base, path, verbose)
+    except (ConfigError, DataError):
+        # Nothing was learned: another try, told otherwise, may have the folder.
+        if [entry.name for entry in path.iterdir()] == [CONFIG]:
+            (path / CONFIG).unlink()
+        raise
     exported = figures.pop("export", None)
     if recipe.export_to is not None and exported is None:
         exported = str(model.export_serving(recipe.export_to))
@@ -134,18 +141,16 @@ def _look(path: Path, recipe: FinetuneRecipe) -> dict[str, Any] | None:
         )
     if not (path / CONFIG).is_file():
         return None
-    if [entry.name for entry in path.iterdir()] == [CONFIG]:
-        return None  # it stopped before anything was learned
     there = FinetuneRecipe.load(path / CONFIG)
     if there != recipe:
         raise ConfigError(
             f"The recipe of the run in {str(path)!r} was expected. Received: another. "
             f"Choose another --output, or give the recipe that is in its {CONFIG}."
         )
-    if (path / REPORT).is_file() and (path / MODEL).is_file():
+    if is_finished(path):
         report: dict[str, Any] = read_json(path / REPORT)
-        learned = report.get("feedback_sha256")
-        if learned is not None and learned != _feedback_hash(recipe):
+        learned, now = report.get("feedback_sha256"), _feedback_hash(recipe)
+        if learned is not None and now is not None and learned != now:
             raise ConfigError(
                 f"The feedback that the run in {str(path)!r} learned was expected. "
                 f"Received: {_given(recipe.feedback).file!r}, which has changed since. "
@@ -153,6 +158,11 @@ def _look(path: Path, recipe: FinetuneRecipe) -> dict[str, Any] | None:
             )
         return report
     return None
+
+
+def is_finished(folder: PathLike) -> bool:
+    """Whether a run has ended, with its model and its report."""
+    return all((Path(folder) / name).is_file() for name in (REPORT, MODEL))
 
 
 def _feedback_hash(recipe: FinetuneRecipe) -> str | None:

@@ -24,7 +24,8 @@ _LONG_SECONDS = 0.05
 _BESIDE_SECONDS = 0.005
 # Where several ask at a time, those that were just answered ask again soon, but gRPC
 # hands over one request at a turn of the loop: as many as before are waited for, until
-# none came in for a moment, at most this long. One who asks alone never waits.
+# none came in for a moment, at most this long. One who asks alone never waits. (Timers
+# of uvloop know whole milliseconds: the moment is waited out turn by turn.)
 _LINGER_SECONDS = 0.005
 _MOMENT_SECONDS = 0.0005
 # What the last run says of the next one.
@@ -68,7 +69,8 @@ class BatchQueue:
         self.num_running = 0
         self.run_seconds = 0.0
         self.num_in_run = 0
-        self.num_small = 0
+        self.is_small = False
+        self._num_in_one_thread = 0
         self.crowd = 1.0
         self.used = time.monotonic()
 
@@ -100,27 +102,37 @@ class BatchQueue:
         present = self.num_in_run + len(self.tasks)
         self.crowd += _NEWEST_SHARE * (present - self.crowd)
 
-    def ended(self, num_tasks: int, seconds: float) -> None:
-        """Notes that a run of so many tasks has ended, and how long it took."""
+    def ended(
+        self, num_tasks: int, seconds: float, *, in_one_thread: bool = False
+    ) -> None:
+        """Notes that a run of so many tasks has ended, and how long it took.
+
+        `is_small` tells from then on whether runs take about as long as it takes to
+        wake a thread.
+
+        Args:
+            num_tasks: how many.
+            seconds: how long it took.
+            in_one_thread: whether all its operations were done in one thread.
+        """
         self.num_running -= 1
         self.num_in_run -= num_tasks
         self.used = time.monotonic()
         self.run_seconds += _NEWEST_SHARE * (seconds - self.run_seconds)
-        self.num_small = self.num_small + 1 if self.run_seconds < _QUICK_SECONDS else 0
-
-    @property
-    def is_small(self) -> bool:
-        """Whether its last run took about as long as it takes to wake a thread."""
-        return self.num_small > 0
+        self.is_small = self.run_seconds < _QUICK_SECONDS
+        if not self.is_small:
+            self._num_in_one_thread = 0
+        elif in_one_thread:
+            self._num_in_one_thread += 1
 
     @property
     def is_quick(self) -> bool:
-        """Whether that can be relied upon.
+        """Whether it can be relied upon that runs are small.
 
         The first run of a small one in a single thread has TensorFlow prepare the graph
         once more, which must not happen on the event loop.
         """
-        return self.num_small >= _RUNS_TO_KNOW
+        return self._num_in_one_thread >= _RUNS_TO_KNOW
 
     @property
     def is_long(self) -> bool:

@@ -254,7 +254,8 @@ class Batcher:
             queue.model, rows, padded - rows, [now - task.arrived for task in tasks]
         )
         if queue.is_quick:
-            self._finish(queue, tasks, *_timed_run(tasks, padded, here=True), is_long)
+            results, seconds = _timed_run(tasks, padded, here=True)
+            self._finish(queue, tasks, results, seconds, is_long, True)
             return
 
         # Held while it runs, even if all who asked go away.
@@ -269,7 +270,7 @@ class Batcher:
             results, seconds = _timed_run(tasks, padded, here=is_small)
             let_go()
             loop.call_soon_threadsafe(
-                self._finish, queue, tasks, results, seconds, is_long
+                self._finish, queue, tasks, results, seconds, is_long, is_small
             )
 
         future = self._threads.submit(work)
@@ -283,10 +284,11 @@ class Batcher:
         results: list[Outputs | BaseException],
         seconds: float,
         is_long: bool,
+        in_one_thread: bool,
     ) -> None:
         self._free += 1
         self._long_running -= is_long
-        queue.ended(len(tasks), seconds)
+        queue.ended(len(tasks), seconds, in_one_thread=in_one_thread)
         for task, result in zip(tasks, results, strict=True):
             if task.future.done():
                 continue

@@ -19,9 +19,10 @@ from tfgenai.serving.tracing import Tracing
 
 _LOGGER = logging.getLogger(__name__)
 
-# What is read or written faster than a thread is woken: messages are copies of arrays,
-# numbers as text take a hundred times as long.
-_SMALL_BYTES = {"GRPC": 2**20, "REST": 2**16}
+# What is read or written faster than a thread is woken; floats of a message are copied,
+# all else is written value by value.
+_SMALL_BYTES = 2**16
+_SMALL_COPY = 2**20
 
 Read = Callable[[bytes, RequestRecord], Call]
 T = TypeVar("T")
@@ -131,15 +132,14 @@ class Dispatcher:
         deadline: float | None,
     ) -> bytes:
         _check_deadline(deadline)
-        small = _SMALL_BYTES[record.entrypoint]
-        if len(body) <= small:
+        if len(body) <= _SMALL_BYTES:
             opened = read(body, record)
         else:
             opened = await self._read_in_worker(functools.partial(read, body, record))
         with opened as call:
             outputs = await batcher.run(call, deadline)
             self._note(call, outputs, record)
-            if sum(array.nbytes for array in outputs.values()) <= small:
+            if _is_written_soon(outputs, record.entrypoint):
                 return call.answer(outputs)
             return await self._in_worker(functools.partial(call.answer, outputs))
 
@@ -164,6 +164,16 @@ class Dispatcher:
 def _close(future: "concurrent.futures.Future[Call]") -> None:
     if not future.cancelled() and future.exception() is None:
         future.result().servable.release()
+
+
+def _is_written_soon(outputs: Outputs, entrypoint: str) -> bool:
+    copied = written = 0
+    for array in outputs.values():
+        if entrypoint == "GRPC" and array.dtype in ("float32", "float64"):
+            copied += array.nbytes
+        else:
+            written += array.nbytes
+    return copied <= _SMALL_COPY and written <= _SMALL_BYTES
 
 
 def _check_deadline(deadline: float | None) -> None:

@@ -73,13 +73,16 @@ def opened(
 @functools.lru_cache(maxsize=256)
 def model_spec_bytes(name: str, version: int, signature_name: str) -> bytes:
     """The bytes of the `ModelSpec` of an answer, which is the same for many."""
-    spec = model_pb2.ModelSpec(name=name, signature_name=signature_name)
-    spec.version.value = version
-    return bytes(spec.SerializeToString())
+    serialized: bytes = _spec(name, version, signature_name).SerializeToString()
+    return serialized
 
 
 def model_spec(servable: Servable, signature_name: str = "") -> Any:
     """The `ModelSpec` of an answer."""
-    spec = model_pb2.ModelSpec(name=servable.name, signature_name=signature_name)
-    spec.version.value = servable.version
+    return _spec(servable.name, servable.version, signature_name)
+
+
+def _spec(name: str, version: int, signature_name: str) -> Any:
+    spec = model_pb2.ModelSpec(name=name, signature_name=signature_name)
+    spec.version.value = version
     return spec

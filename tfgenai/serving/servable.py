@@ -26,8 +26,9 @@ WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 _INIT_OP = "__saved_model_init_op"
 _MAX_WARMUP_RECORDS = 1000
 _MAX_GRAPH_BYTES = 2**31  # as protocol buffers
-# Compiled choices of outputs that are kept for each version.
-_MAX_CALLABLES = 64
+# Compiled choices of outputs that are kept for each version, each for one thread and
+# for many.
+_MAX_CALLABLES = 128
 
 
 class Servable:
@@ -150,10 +151,10 @@ class Servable:
     def _load(self, folder: Path) -> Any:
         tags = self._settings.saved_model_tags.split(",")
         graph = folder / "saved_model.pb"
-        if graph.is_file() and graph.stat().st_size > _MAX_GRAPH_BYTES:
+        if graph.is_file() and graph.stat().st_size >= _MAX_GRAPH_BYTES:
             raise codes.invalid(
-                f"{graph.name} has {graph.stat().st_size} bytes, more than the "
-                f"{_MAX_GRAPH_BYTES} that a graph can have"
+                f"{graph.name} has {graph.stat().st_size} bytes, not fewer than "
+                f"{_MAX_GRAPH_BYTES}, which no graph can have"
             )
         with self._session.graph.as_default(), _without_deprecations():
             meta_graph = tf.compat.v1.saved_model.loader.load(

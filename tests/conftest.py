@@ -4,6 +4,8 @@ import ctypes
 import gc
 import os
 import platform
+import subprocess
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -167,3 +169,16 @@ def _resident_bytes(process: int | str = "self") -> int:
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture
+def in_fresh_process():
+    """Runs Python code with arguments in a new process; what it prints, in words."""
+
+    def run(code: str, *arguments: object) -> list[str]:
+        command = [sys.executable, "-c", code, *map(str, arguments)]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True
+        ).stdout.split()
+
+    return run

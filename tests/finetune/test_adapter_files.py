@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -107,7 +105,7 @@ def _edited(data, **changes):
 
 
 @pytest.mark.slow
-def test_a_fresh_process_loads_a_model_with_adapters(tmp_path):
+def test_a_fresh_process_loads_a_model_with_adapters(tmp_path, in_fresh_process):
     model = tg.VAE((8, 8, 1), 4, hidden_units=(16,))
     apply_lora(model, rank=2, verbose=False)
     model.save(tmp_path / "model.keras")
@@ -115,10 +113,5 @@ def test_a_fresh_process_loads_a_model_with_adapters(tmp_path):
         "import sys, tfgenai as tg; model = tg.load_model(sys.argv[1]);"
         "print(len(model.trainable_variables))"
     )
-    answer = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "model.keras")],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert int(answer.stdout) == len(model.trainable_variables) > 0
+    (found,) = in_fresh_process(code, tmp_path / "model.keras")
+    assert int(found) == len(model.trainable_variables) > 0

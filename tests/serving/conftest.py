@@ -143,6 +143,13 @@ def served(exports, tmp_path_factory) -> Path:
     return root
 
 
+@pytest.fixture
+def folder(exports, tmp_path):
+    """`linear/1` with slope 0.5, alone in a folder."""
+    shutil.copytree(exports["half"], tmp_path / "served" / "linear" / "1")
+    return tmp_path / "served"
+
+
 @pytest.fixture(scope="session")
 def server(served):
     """A server of both models on free loopback ports."""

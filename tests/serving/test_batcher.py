@@ -36,7 +36,7 @@ class _Model:
     def release(self):
         self.users -= 1
 
-    def run(self, signature, inputs, outputs, *, in_this_thread=False):
+    def run(self, signature, inputs, outputs, *, in_one_thread=False):
         self.started.release()
         assert self.go.wait(WAIT)
         x = inputs["x"]

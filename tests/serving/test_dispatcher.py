@@ -37,7 +37,7 @@ class _Servable:
     def release(self):
         self.users -= 1
 
-    def run(self, signature, inputs, outputs, *, in_this_thread=False):
+    def run(self, signature, inputs, outputs, *, in_one_thread=False):
         if self._run is not None:
             self._run()
         return {"y": inputs["x"] * 2}

@@ -23,13 +23,6 @@ from tfgenai.serving.servable import Servable
 _SETTINGS = Settings(settle_seconds=0.0, file_system_poll_wait_seconds=0)
 
 
-@pytest.fixture
-def folder(exports, tmp_path):
-    """`linear/1` with slope 0.5, alone in a folder."""
-    shutil.copytree(exports["half"], tmp_path / "served" / "linear" / "1")
-    return tmp_path / "served"
-
-
 def _start(folder, **arguments):
     arguments = {"port": 0, "rest_api_port": 0, "settings": _SETTINGS} | arguments
     return Server(folder, **arguments)

@@ -1,20 +1,18 @@
 """Weights of an export as constants of its graph, which is then optimised further."""
 
-import contextlib
 import itertools
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tfgenai.core.deprecations import without_deprecations
 from tfgenai.core.errors import ExportError
 from tfgenai.core.storage import write_bytes
-from tfgenai.export.graph import FROZEN, SAVED_MODEL, variable_bytes
+from tfgenai.export.graph import FROZEN, SAVED_MODEL, TAG, variable_bytes
 
-_TAG = "serve"
 # What a protocol buffer can hold, less some room for the graph itself.
 MAX_BYTES = 2**31 - 2**26
 
@@ -38,8 +36,12 @@ def freeze_saved_model(folder: Path) -> None:
     (meta_graph,) = saved_model.meta_graphs
     variables = [n for n in meta_graph.graph_def.node if n.op == "VarHandleOp"]
     _refuse_large(sum(variable_bytes(node) for node in variables))
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session, _quietly():
-        tf.compat.v1.saved_model.loader.load(session, [_TAG], str(folder))
+    with (
+        tf.Graph().as_default(),
+        tf.compat.v1.Session() as session,
+        without_deprecations(),
+    ):
+        tf.compat.v1.saved_model.loader.load(session, [TAG], str(folder))
         frozen = tf.compat.v1.graph_util.convert_variables_to_constants(
             session, meta_graph.graph_def, _kept_nodes(meta_graph)
         )
@@ -82,15 +84,3 @@ def _refuse_large(size: int) -> None:
             f"hold as constants. Received: {size:,}. Leave optimize out, or take "
             'quantize="int8".'
         )
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Keeps TensorFlow from advising what this is not about."""
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel("ERROR")
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

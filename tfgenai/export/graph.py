@@ -19,7 +19,7 @@ VARIABLES = "variables/variables"
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 # Where an export whose weights are constants keeps their names.
 FROZEN = "tfgenai_frozen_weights"
-_TAG = "serve"
+TAG = "serve"
 _REPAIR = "Export the model again, or restore the file from where it was copied."
 
 
@@ -255,10 +255,10 @@ def _read_meta_graph(folder: Path) -> Any:
             f"or is something else ({_first_line(error)}). {_REPAIR}"
         ) from error
     for meta_graph in saved_model.meta_graphs:
-        if _TAG in meta_graph.meta_info_def.tags:
+        if TAG in meta_graph.meta_info_def.tags:
             return meta_graph
     raise ExportError(
-        f"A SavedModel with a graph tagged {_TAG!r} was expected. Received: "
+        f"A SavedModel with a graph tagged {TAG!r} was expected. Received: "
         f"path={str(file)!r}, which is torn or is something else. {_REPAIR}"
     )
 

@@ -18,6 +18,7 @@ from tfgenai.export.saved_model import export_saved_model
 from tfgenai.export.warmup import example_inputs
 
 AS_IT_IS, CONSTANTS, INT8 = "as it is", "constants", "constants, int8"
+_ONE_THREAD = "constants, one thread"
 
 # Shares of a diffusion model's steps that are tried.
 _STEP_SHARES = (2, 5)
@@ -183,47 +184,25 @@ def _measure(
             for way, folder in folders.items()
         }
         one_thread = stack.enter_context(_loaded(folders[CONSTANTS], main, threads=1))
-        return _compare(folders, asks, one_thread, fields, batch_sizes, repeats)
-
-
-def _compare(
-    folders: Mapping[str, Path],
-    asks: Mapping[str, Callable[..., Any]],
-    one_thread: Callable[..., Any],
-    fields: Sequence[Mapping[str, Any]],
-    batch_sizes: Sequence[int],
-    repeats: int,
-) -> VariantReport:
-    times: dict[tuple[str, int], list[float]] = {}
-    for rows in batch_sizes:
-        inputs = example_inputs(fields, rows)
-        for number in range(repeats + 1):
-            for way, ask in asks.items():
-                seconds = _time(ask, inputs)
-                if number:  # the first run prepares the graph
-                    times.setdefault((way, rows), []).append(seconds)
-    inputs = example_inputs(fields, batch_sizes[0])
-    singles, alls = [], []
-    for number in range(repeats + 1):
-        pair = _time(one_thread, inputs), _time(asks[CONSTANTS], inputs)
-        if number:
-            singles.append(pair[0])
-            alls.append(pair[1])
-    inputs = example_inputs(fields, _QUALITY_ROWS)
-    outputs = {way: ask(inputs) for way, ask in asks.items()}
+        timed = asks | {_ONE_THREAD: one_thread}
+        seconds = {
+            rows: _medians(timed, example_inputs(fields, rows), repeats)
+            for rows in batch_sizes
+        }
+        inputs = example_inputs(fields, _QUALITY_ROWS)
+        outputs = {way: ask(inputs) for way, ask in asks.items()}
     variants = tuple(
         Variant(
             name=way,
             bytes=folder_bytes(folder),
-            milliseconds={
-                rows: 1e3 * statistics.median(times[way, rows]) for rows in batch_sizes
-            },
+            milliseconds={rows: 1e3 * found[way] for rows, found in seconds.items()},
             difference=_difference(outputs[AS_IT_IS], outputs[way]),
             drift=_drift(outputs[AS_IT_IS], outputs[way]),
         )
         for way, folder in folders.items()
     )
-    return VariantReport(variants, statistics.median(singles) / statistics.median(alls))
+    first = seconds[batch_sizes[0]]
+    return VariantReport(variants, first[_ONE_THREAD] / first[CONSTANTS])
 
 
 @contextlib.contextmanager
@@ -248,10 +227,20 @@ def _loaded(
         servable.retire()
 
 
-def _time(ask: Callable[..., Any], inputs: Mapping[str, np.ndarray]) -> float:
-    start = time.perf_counter()
-    ask(inputs)
-    return time.perf_counter() - start
+def _medians(
+    asks: Mapping[str, Callable[..., Any]],
+    inputs: Mapping[str, np.ndarray],
+    repeats: int,
+) -> dict[str, float]:
+    """Median seconds of each, run in turn."""
+    times: dict[str, list[float]] = {name: [] for name in asks}
+    for number in range(repeats + 1):
+        for name, ask in asks.items():
+            start = time.perf_counter()
+            ask(inputs)
+            if number:  # the first run prepares the graph
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(found) for name, found in times.items()}
 
 
 def _difference(

@@ -254,7 +254,7 @@ class Batcher:
             queue.model, rows, padded - rows, [now - task.arrived for task in tasks]
         )
         if queue.is_quick:
-            results, seconds = _timed_run(tasks, padded, here=True)
+            results, seconds = _timed_run(tasks, padded, in_one_thread=True)
             self._finish(queue, tasks, results, seconds, is_long, True)
             return
 
@@ -267,7 +267,7 @@ class Batcher:
                 task.call.servable.release()
 
         def work() -> None:
-            results, seconds = _timed_run(tasks, padded, here=is_small)
+            results, seconds = _timed_run(tasks, padded, in_one_thread=is_small)
             let_go()
             loop.call_soon_threadsafe(
                 self._finish, queue, tasks, results, seconds, is_long, is_small
@@ -300,10 +300,10 @@ class Batcher:
 
 
 def _timed_run(
-    tasks: Sequence[Task], padded: int, *, here: bool = False
+    tasks: Sequence[Task], padded: int, *, in_one_thread: bool = False
 ) -> tuple[list[Outputs | BaseException], float]:
     start = time.perf_counter()
-    results = _run(tasks, padded, here)
+    results = _run(tasks, padded, in_one_thread)
     seconds = time.perf_counter() - start
     for task in tasks:
         task.call.run_seconds = seconds
@@ -311,21 +311,21 @@ def _timed_run(
 
 
 def _run(
-    tasks: Sequence[Task], padded: int, here: bool
+    tasks: Sequence[Task], padded: int, in_one_thread: bool
 ) -> list[Outputs | BaseException]:
     try:
-        return list(_run_as_one(tasks, padded, here))
+        return list(_run_as_one(tasks, padded, in_one_thread))
     except Exception as error:
         if len(tasks) == 1:
             return [error]
     # A bad request must not fail those that it was put together with.
-    return [_run([task], task.rows, here)[0] for task in tasks]
+    return [_run([task], task.rows, in_one_thread)[0] for task in tasks]
 
 
-def _run_as_one(tasks: Sequence[Task], padded: int, here: bool) -> list[dict]:
+def _run_as_one(tasks: Sequence[Task], padded: int, in_one_thread: bool) -> list[dict]:
     call = tasks[0].call
     inputs = merge([task.inputs for task in tasks], padded)
     outputs = call.servable.run(
-        call.signature, inputs, call.outputs, in_this_thread=here
+        call.signature, inputs, call.outputs, in_one_thread=in_one_thread
     )
     return split(outputs, [task.rows for task in tasks], padded)

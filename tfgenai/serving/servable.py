@@ -1,10 +1,9 @@
 """One loaded version of a model: a SavedModel in a TensorFlow session."""
 
-import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, prediction_log_pb2
 
+from tfgenai.core.deprecations import without_deprecations
 from tfgenai.core.errors import ServingError
 from tfgenai.serving import codes
 from tfgenai.serving.config import Settings
@@ -88,7 +88,7 @@ class Servable:
         inputs: Mapping[str, np.ndarray],
         outputs: tuple[str, ...],
         *,
-        in_this_thread: bool = False,
+        in_one_thread: bool = False,
     ) -> dict[str, np.ndarray]:
         """Answers one call.
 
@@ -96,7 +96,7 @@ class Servable:
             signature: one of this servable's.
             inputs: an array for each of its inputs, checked.
             outputs: names of the outputs to compute.
-            in_this_thread: begin no operation in another thread. Small graphs are done
+            in_one_thread: begin no operation in another thread. Small graphs are done
                 sooner so: a fifth of their time goes by until threads are woken.
 
         Returns:
@@ -105,7 +105,7 @@ class Servable:
         Raises:
             ServingError: with the graph's own code and words if it fails.
         """
-        call = self._callable(signature, outputs, in_this_thread)
+        call = self._callable(signature, outputs, in_one_thread)
         try:
             values = call(*(inputs[name] for name in signature.inputs))
         except tf.errors.OpError as error:
@@ -156,7 +156,7 @@ class Servable:
                 f"{graph.name} has {graph.stat().st_size} bytes, not fewer than "
                 f"{_MAX_GRAPH_BYTES}, which no graph can have"
             )
-        with self._session.graph.as_default(), _without_deprecations():
+        with self._session.graph.as_default(), without_deprecations():
             meta_graph = tf.compat.v1.saved_model.loader.load(
                 self._session, tags, str(folder)
             )
@@ -179,15 +179,15 @@ class Servable:
         return signatures
 
     def _callable(
-        self, signature: ServedSignature, outputs: tuple[str, ...], in_this_thread: bool
+        self, signature: ServedSignature, outputs: tuple[str, ...], in_one_thread: bool
     ) -> Callable[..., Any]:
-        key = (signature.name, outputs, in_this_thread)
+        key = (signature.name, outputs, in_one_thread)
         call = self._callables.get(key)
         if call is None:
             options = config_pb2.CallableOptions()
             options.feed.extend(each.tensor for each in signature.inputs.values())
             options.fetch.extend(signature.outputs[name].tensor for name in outputs)
-            if in_this_thread:
+            if in_one_thread:
                 options.run_options.inter_op_thread_pool = -1
             # A third of the time of Session.run, which looks at every feed anew.
             call = self._session._make_callable_from_options(options)
@@ -235,21 +235,6 @@ class Servable:
         session, self._session = self._session, None
         if session is not None:
             session.close()
-
-
-@contextlib.contextmanager
-def _without_deprecations() -> Iterator[None]:
-    """Keeps TensorFlow from advising its other loader, which is not the server's."""
-    logger = tf.get_logger()
-
-    def keep(record: logging.LogRecord) -> bool:
-        return "deprecat" not in record.getMessage()
-
-    logger.addFilter(keep)
-    try:
-        yield
-    finally:
-        logger.removeFilter(keep)
 
 
 def _load_error(error: Exception, folder: Path) -> ServingError:

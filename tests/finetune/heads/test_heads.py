@@ -1,8 +1,5 @@
 """Heads of every task: losses against NumPy and scikit-learn, files and exports."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -368,17 +365,12 @@ def test_mistakes_are_named():
 
 
 @pytest.mark.slow
-def test_a_fresh_process_loads_a_head(tmp_path):
+def test_a_fresh_process_loads_a_head(tmp_path, in_fresh_process):
     head = ClassifierHead(_vae(), 10)
     head.save(tmp_path / "head.keras")
     code = (
         "import sys, tfgenai as tg; head = tg.load_model(sys.argv[1]);"
         "print(type(head).__name__, head.num_classes)"
     )
-    answer = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "head.keras")],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert answer.stdout.split() == ["ClassifierHead", "10"]
+    found = in_fresh_process(code, tmp_path / "head.keras")
+    assert found == ["ClassifierHead", "10"]
